@@ -15,7 +15,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      './worker.config.ts',
+      './test/worker.config.ts',
     ],
   },
 })
