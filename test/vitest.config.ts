@@ -15,7 +15,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      './test/worker.config.ts',
+      './test/vitest.worker.config.ts',
     ],
   },
 })
