@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     projects: [
       {
-        root: new URL('..', import.meta.url).pathname,
+        root: `${import.meta.dirname}/..`,
         test: {
           name: 'node',
           include: ['test/*.test.ts', ...node.map((folder) => `test/${folder}/**/*.test.ts`)],

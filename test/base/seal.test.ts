@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeKeyring, mac, seal, unseal, verifyMac } from '../../src/base/seal.ts'
+import { mac, makeKeyring, seal, unseal, verifyMac } from '../../src/base/seal.ts'
 
 const nonce = Uint8Array.from({ length: 12 }, (_, at) => at)
 const secret = (letter: string) => letter.repeat(32)
@@ -17,7 +17,9 @@ test('what the previous secret sealed and signed is still good after a change of
   const after = await makeKeyring(secret('b'), secret('a'))
   expect(await unseal(after, 'p', await seal(before, 'p', 'text', nonce))).toBe('text')
   expect(await verifyMac(after, 'verp', 'data', await mac(before, 'verp', 'data', 10))).toBe(true)
-  await expect(unseal(await makeKeyring(secret('b')), 'p', await seal(before, 'p', 'text', nonce))).rejects.toThrow('no key')
+  await expect(unseal(await makeKeyring(secret('b')), 'p', await seal(before, 'p', 'text', nonce))).rejects.toThrow(
+    'no key',
+  )
 })
 
 test('a proof holds for its purpose and data only, and not when cut below 80 bits', async () => {

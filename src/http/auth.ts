@@ -1,0 +1,70 @@
+/** From a key to a context: who is asking, and may he call this route. */
+
+import { utf8 } from '../base/bytes.ts'
+import { Problem } from '../base/problem.ts'
+import { sameBytes, sha256Hex } from '../base/seal.ts'
+import type { Caller, Context } from '../context.ts'
+import { ACCOUNT_SCOPES, type RouteSpec } from '../contract/route.ts'
+import { recognise } from '../directory/access.ts'
+import { findAccount } from '../directory/accounts.ts'
+import { INSTANCE } from '../store/stores.ts'
+
+const ALL_SCOPES: ReadonlySet<string> = new Set(ACCOUNT_SCOPES)
+
+/**
+ * The context in which a route's handler acts.
+ * @throws Problem missing_api_key, invalid_api_key, restricted_api_key, invalid_request, not_found (no such account).
+ */
+export async function authorise(ctx: Context, spec: RouteSpec, request: Request): Promise<Context | Caller> {
+  if (spec.scope === 'public' || spec.scope === 'link') return ctx
+  const token = bearer(request)
+  const named = request.headers.get('x-account')
+  if (await isOperator(ctx, token)) return asOperator(ctx, spec, named)
+
+  const known = await recognise(ctx, token)
+  if (!known) throw new Problem('invalid_api_key', 'API key is invalid')
+  if (named !== null) {
+    throw new Problem(
+      'invalid_request',
+      'X-Account goes with the operator key only: an account key acts for its own.',
+      {
+        fix: 'Leave the X-Account header out.',
+      },
+    )
+  }
+  if (!known.access.scopes.has(spec.scope)) throw restricted(spec, known.access.scopes)
+  return { ...ctx, account: known.account, access: known.access }
+}
+
+async function asOperator(ctx: Context, spec: RouteSpec, named: string | null): Promise<Context | Caller> {
+  if (spec.scope === 'operator' || spec.scope === 'inbound:write') return ctx
+  const access = { key: 'operator', scopes: ALL_SCOPES }
+  if (named !== null) return { ...ctx, account: await findAccount(ctx, named), access }
+  if (spec.instance) return { ...ctx, account: INSTANCE, access }
+  throw new Problem('invalid_request', 'The operator key acts for an account here: say which.', {
+    fix: 'Add the header X-Account: <account id>, or use a key of the account.',
+  })
+}
+
+function bearer(request: Request): string {
+  const header = request.headers.get('authorization') ?? ''
+  const token = /^bearer +(\S+)\s*$/i.exec(header)?.[1]
+  if (token) return token
+  throw new Problem('missing_api_key', 'Missing API key in the authorization header', {
+    fix: 'Send Authorization: Bearer re_…',
+  })
+}
+
+/** Compared as hashes, so that neither time nor length tells anything of the key. */
+async function isOperator(ctx: Context, token: string): Promise<boolean> {
+  const [given, real] = await Promise.all([sha256Hex(token), sha256Hex(ctx.config.ADMIN_KEY)])
+  return sameBytes(utf8(given), utf8(real))
+}
+
+function restricted(spec: RouteSpec, has: ReadonlySet<string>): Problem {
+  const message =
+    has.size === 1 && has.has('emails:send')
+      ? 'This API key is restricted to only send emails'
+      : `This API key lacks the scope ${spec.scope}`
+  return new Problem('restricted_api_key', message, { fix: `Use a key with the scope ${spec.scope}.` })
+}

@@ -1,0 +1,5 @@
+/** Every route, for the app and for the published description. */
+import type { Bound } from '../route.ts'
+import { health } from './health.ts'
+
+export const routes: readonly Bound[] = [...health]

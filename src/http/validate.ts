@@ -1,0 +1,76 @@
+/** Makes typed input of a request, or a refusal that names every field at fault. */
+import type * as z from 'zod'
+import { concat } from '../base/bytes.ts'
+import { type FieldFault, Problem } from '../base/problem.ts'
+
+/** 10 MiB of attachments in base64 with room for the rest; a list of byte numbers is longer, and larger mail goes raw. */
+export const MAX_JSON_BYTES = 40 * 1024 * 1024
+
+/** Reads the body as JSON. An empty body is an empty object: clients send one with a JSON content type. */
+export async function readJson(request: Request): Promise<unknown> {
+  const declared = Number(request.headers.get('content-length') ?? 0)
+  if (declared > MAX_JSON_BYTES) throw tooLarge()
+  const bytes = await readCapped(request, MAX_JSON_BYTES)
+  if (bytes.length === 0) return {}
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes))
+  } catch {
+    throw new Problem('invalid_request', 'The body is not valid JSON in UTF-8.', {
+      fix: 'Send a JSON object with Content-Type: application/json.',
+    })
+  }
+}
+
+/** Checks a value against a schema; every fault is told, the first in the message. */
+export function check<T extends z.ZodType>(schema: T, value: unknown, what: 'body' | 'query'): z.output<T> {
+  const read = schema.safeParse(value)
+  if (read.success) return read.data
+  const fields = read.error.issues.flatMap((issue) => faultsOf(issue, value))
+  const missing = fields.find((field) => field.reason === MISSING)
+  if (missing) throw new Problem('missing_required_field', `Missing \`${missing.path}\` field.`, { fields })
+  const first = fields[0]
+  const message = first?.path ? `Invalid \`${first.path}\`: ${first.reason}` : `Invalid ${what}: ${first?.reason}`
+  throw new Problem(what === 'query' ? 'invalid_parameter' : 'validation_error', message, { fields })
+}
+
+const MISSING = 'is required'
+
+function faultsOf(issue: z.core.$ZodIssue, value: unknown): FieldFault[] {
+  const path = pathText(issue.path)
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: pathText([...issue.path, key]), reason: 'is not a field of this request' }))
+  }
+  if (issue.code === 'invalid_type' && at(value, issue.path) === undefined) return [{ path, reason: MISSING }]
+  return [{ path, reason: issue.message }]
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === 'number') return `${text}[${step}]`
+    return text ? `${text}.${String(step)}` : String(step)
+  }, '')
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, step) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, step) : undefined),
+    value,
+  )
+}
+
+async function readCapped(request: Request, cap: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length
+    if (size > cap) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return concat(chunks)
+}
+
+function tooLarge(): Problem {
+  return new Problem('payload_too_large', `The body is larger than ${MAX_JSON_BYTES} bytes.`, {
+    fix: 'Send large attachments by raw mail to POST /outbound.',
+  })
+}

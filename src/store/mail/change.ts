@@ -1,0 +1,104 @@
+/**
+ * The one way in which an account's mail changes: a batch whose first statement moves the account's counters, if it may,
+ * and leaves a token there; every later statement of the batch holds only while that token stands.
+ * So a change happens whole or not at all, a closed account gains nothing, and a repeated batch writes nothing.
+ */
+import { type SQL, sql } from 'drizzle-orm'
+import { SQLiteAsyncDialect } from 'drizzle-orm/sqlite-core'
+import type { Database } from '../stores.ts'
+
+/** A step of the account's history. `data` is what a webhook tells, complete. */
+export type NewEvent = { type: string; message?: string; data: Record<string, unknown> }
+
+export type Change = {
+  account: number
+  /** ms since 1970. */
+  now: number
+  /** Random, new for every attempt. */
+  token: string
+  /** A condition for the whole change, usually that something does not exist yet, or is still as it was read. */
+  only?: SQL
+  /** What mailboxes gain or lose. */
+  boxes?: { mailbox: number; messages: number; unread: number }[]
+  /** Octets gained or lost; a gain is refused where it would pass the account's storage. */
+  bytes?: number
+  messages?: number
+  /** Recipients that count towards the day's quota; refused where they would pass it. */
+  sends?: number
+  /** In their order; each takes a seq of its own. */
+  events: NewEvent[]
+}
+
+/** A row as SQL gave it. */
+export type Row = Record<string, unknown>
+
+/** What the first statement answers if the change was made: the account's new seq, and whether anyone listens. */
+export type Changed = { seq: number; listeners: number }
+
+/** The condition that later statements of the batch end with: that this change is being made. */
+export function made(change: Pick<Change, 'account' | 'token'>): SQL {
+  return sql`EXISTS (SELECT 1 FROM counters WHERE account = ${change.account} AND change = ${change.token})`
+}
+
+/** The account's seq after the change, for use inside its batch. */
+export function newSeq(change: Pick<Change, 'account'>): SQL {
+  return sql`(SELECT seq FROM counters WHERE account = ${change.account})`
+}
+
+/** Makes the change together with what else belongs to it; undefined where it was not allowed or its condition failed, and then nothing was written. */
+export async function makeChange(db: Database, change: Change, others: SQL[]): Promise<Changed | undefined> {
+  const [moved] = await runBatch(db, [moveCounters(change), ...change.events.map(insertEvent(change)), ...others])
+  return asChanged(moved)
+}
+
+/** Runs statements as one batch, one transaction, one round trip; each answers its rows. */
+export async function runBatch(db: Database, statements: SQL[]): Promise<Row[][]> {
+  if (statements.length === 0) return []
+  const prepared = statements.map((statement) => {
+    const { sql: text, params } = dialect.sqlToQuery(statement)
+    return db.$client.prepare(text).bind(...params)
+  })
+  const answers = await db.$client.batch<Row>(prepared)
+  return answers.map((answer) => answer.results)
+}
+
+// QUIRK: drizzle's own batch takes no sql`…` with parameters on D1, so it is compiled here.
+const dialect = new SQLiteAsyncDialect()
+
+/** The first statement. A seq is taken for every event; a change without one still takes a step, so that modseq moves. */
+function moveCounters(change: Change): SQL {
+  const { bytes = 0, messages = 0, sends = 0 } = change
+  const day = Math.floor(change.now / 86_400_000)
+  const sentToday = sql`CASE WHEN day = ${day} THEN sent ELSE 0 END`
+  const fits = bytes > 0 ? sql` AND (storage_bytes IS NULL OR bytes + ${bytes} <= storage_bytes)` : sql``
+  const allowed = sends > 0 ? sql` AND (sends_per_day IS NULL OR ${sentToday} + ${sends} <= sends_per_day)` : sql``
+  const counted = sends > 0 ? sql`, sent = ${sentToday} + ${sends}, day = ${day}` : sql``
+  return sql`UPDATE counters SET seq = seq + ${Math.max(1, change.events.length)}, bytes = bytes + ${bytes},
+    messages = messages + ${messages}, boxes = ${movedBoxes(change)}, change = ${change.token}${counted}
+    WHERE account = ${change.account} AND state = 'active'${fits}${allowed}${change.only ? sql` AND ${change.only}` : sql``}
+    RETURNING seq, listeners`
+}
+
+function movedBoxes(change: Change): SQL {
+  return (change.boxes ?? []).reduce((boxes, { mailbox, messages, unread }) => {
+    const path = `$."${mailbox}"`
+    // D1 binds numbers as REAL, which JSON would show as 1.0.
+    const plus = (at: number, more: number) =>
+      sql`CAST(COALESCE(json_extract(boxes, ${`${path}[${at}]`}), 0) + ${more} AS INTEGER)`
+    return sql`json_set(${boxes}, ${path}, json_array(${plus(0, messages)}, ${plus(1, unread)}))`
+  }, sql`boxes`)
+}
+
+function insertEvent(change: Change): (event: NewEvent, at: number) => SQL {
+  return (event, at) => {
+    const back = change.events.length - 1 - at
+    return sql`INSERT INTO events (account, seq, type, message, data, created_at)
+      SELECT account, seq - ${back}, ${event.type}, ${event.message ?? null}, ${JSON.stringify(event.data)}, ${change.now}
+      FROM counters WHERE account = ${change.account} AND change = ${change.token}`
+  }
+}
+
+function asChanged(rows: Row[] | undefined): Changed | undefined {
+  const row = rows?.[0]
+  return row ? { seq: Number(row.seq), listeners: Number(row.listeners) } : undefined
+}

@@ -1,0 +1,54 @@
+/** Raw mail in R2: `raw/<account>/<day>/<message id>.<random>`. The bytes are written once and never changed. */
+import type { Stores } from './stores.ts'
+
+/** A key that no other attempt has. It carries the message's id, so that a sweep can ask whether a row names it. */
+export function rawKey(account: number, messageId: string, day: number, random: string): string {
+  return `raw/${account}/${day}/${messageId}.${random}`
+}
+
+/** The prefix of all raw mail of an account. */
+export function rawPrefix(account: number): string {
+  return `raw/${account}/`
+}
+
+/** Stores the bytes under a new key. A stream must give exactly `size` octets, or nothing is stored and this throws. */
+export async function putRaw(
+  stores: Stores,
+  key: string,
+  bytes: Uint8Array | ReadableStream<Uint8Array>,
+  size: number,
+): Promise<void> {
+  if (bytes instanceof Uint8Array) {
+    await stores.raw.put(key, bytes)
+    return
+  }
+  // R2 needs to know the length of what it is given.
+  const sized = new FixedLengthStream(size)
+  await Promise.all([bytes.pipeTo(sized.writable), stores.raw.put(key, sized.readable)])
+}
+
+/** Reads the bytes, or the range [start, end) of them; undefined where there is no such object. */
+export async function getRaw(
+  stores: Stores,
+  key: string,
+  range?: { start: number; end: number },
+): Promise<R2ObjectBody | undefined> {
+  const options = range ? { range: { offset: range.start, length: range.end - range.start } } : {}
+  return (await stores.raw.get(key, options)) ?? undefined
+}
+
+/** Deletes objects, up to 1,000 at a time; those that are gone already are no error. */
+export async function deleteRaw(stores: Stores, keys: string[]): Promise<void> {
+  if (keys.length > 0) await stores.raw.delete(keys)
+}
+
+/** One page of the objects under a prefix, at most 1,000. */
+export async function listRaw(
+  stores: Stores,
+  prefix: string,
+  cursor?: string,
+): Promise<{ objects: { key: string; uploaded: number }[]; cursor?: string }> {
+  const page = await stores.raw.list(cursor ? { prefix, cursor } : { prefix })
+  const objects = page.objects.map((object) => ({ key: object.key, uploaded: object.uploaded.getTime() }))
+  return page.truncated ? { objects, cursor: page.cursor } : { objects }
+}

@@ -1,0 +1,26 @@
+import { sql } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { makeWorld } from '../support/world.ts'
+
+const WITHOUT_ROWID = [
+  'addresses',
+  'api_keys',
+  'dispatches',
+  'domains',
+  'events',
+  'idempotency',
+  'mailboxes',
+  'messages',
+  'relays',
+  'tasks',
+  'webhooks',
+]
+
+test('tables keyed by account have no rowid, so that a row costs one row written', async () => {
+  const { ctx } = await makeWorld()
+  const tables = await ctx.stores.directory.all<{ name: string; sql: string }>(
+    sql`SELECT name, sql FROM sqlite_master WHERE type = 'table'`,
+  )
+  const without = tables.filter((table) => table.sql.endsWith('WITHOUT ROWID')).map((table) => table.name)
+  expect(without.sort()).toEqual(WITHOUT_ROWID)
+})
