@@ -1,0 +1,140 @@
+/** A transaction before it starts: judged by what we know already, and put into command lines. */
+import {
+  addressFault,
+  envelopeIdFault,
+  isAscii,
+  mailCommand,
+  notifyFault,
+  orcpt,
+  orcptFault,
+  rcptCommand,
+  xtext,
+} from './commands.ts'
+import type { Extensions } from './extensions.ts'
+import { localReply, type Reply } from './reply.ts'
+
+export type Recipient = {
+  address: string
+  /** DSN: 'NEVER', or a list of SUCCESS, FAILURE, DELAY. Said only where the server offers DSN; so is `orcpt`. */
+  notify?: string
+  /** DSN: the address as it was first given, unencoded. */
+  orcpt?: string
+}
+
+export type Transaction = {
+  /** The reverse path; '' for the null path. */
+  from: string
+  /** Usually one, because the reverse path is made for it (VERP). */
+  recipients: readonly Recipient[]
+  /** Octets of the body as `body` gives it. A body of any other length is not sent. */
+  size: number
+  /** Whether the body has octets over 127. */
+  eightBit: boolean
+  /** Whether header fields need SMTPUTF8 (RFC 6531). Addresses are looked at here. */
+  utf8: boolean
+  /** DSN: ENVID, unencoded. */
+  envelopeId?: string
+  /** DSN: whether a report returns the whole message. */
+  ret?: 'FULL' | 'HDRS'
+  /** Called at most once, when a recipient was accepted; give a promise made before, if fetching takes time. */
+  body(): Body | Promise<Body>
+}
+
+export type Body = ReadableStream<Uint8Array> | Uint8Array
+
+/** What became of one recipient. */
+export type RecipientOutcome =
+  | { kind: 'sent'; reply: Reply }
+  /** Not taken now: try again. */
+  | { kind: 'deferred'; reply: Reply }
+  /** Refused for good. */
+  | { kind: 'failed'; reply: Reply }
+  /** The final dot was sent, or may have been, and its reply was not read: the server may have the message. */
+  | { kind: 'unknown'; reply?: Reply; reason: string }
+  /**
+   * Handed over, but the connection ended before its turn came: no attempt, release the claim.
+   * Never the first of a session, so that each session brings its messages at least one counted attempt further.
+   */
+  | { kind: 'not_begun'; reply?: Reply; reason: string }
+
+/** A transaction under way. */
+export type Attempt = {
+  readonly transaction: Transaction
+  /** By recipient, as far as known. */
+  readonly outcomes: (RecipientOutcome | undefined)[]
+  readonly mail: string
+  /** The RCPT lines, each with the place of its recipient. */
+  readonly rcpts: { index: number; command: string }[]
+  stage: 'waiting' | 'envelope' | 'body' | 'dot'
+  /** RSET stands before MAIL. */
+  reset: boolean
+  /** The group's writing, where commands are pipelined. */
+  written: Promise<void>
+}
+
+/** Judges what can be judged without the server; recipients without an outcome are to be tried. */
+export function prepare(transaction: Transaction, extensions: Extensions): Attempt {
+  const refusal = messageRefusal(transaction, extensions)
+  const outcomes = transaction.recipients.map((recipient): RecipientOutcome | undefined => {
+    const reply = refusal ?? recipientRefusal(recipient, extensions)
+    return reply && { kind: 'failed', reply }
+  })
+  const rcpts = transaction.recipients
+    .map((recipient, index) => ({
+      index,
+      command: rcptCommand(recipient.address, rcptParameters(recipient, extensions)),
+    }))
+    .filter(({ index }) => outcomes[index] === undefined)
+  const mail = mailCommand(transaction.from, mailParameters(transaction, extensions))
+  return { transaction, outcomes, mail, rcpts, stage: 'waiting', reset: false, written: Promise.resolve() }
+}
+
+function messageRefusal(transaction: Transaction, extensions: Extensions): Reply | undefined {
+  const { from, size, eightBit, envelopeId } = transaction
+  const fault =
+    (from === '' ? undefined : addressFault(from)) ??
+    (envelopeId === undefined ? undefined : envelopeIdFault(envelopeId))
+  if (fault) return localReply(553, '5.1.7', `not sent: ${fault}`)
+  if (extensions.sizeLimit !== undefined && size > extensions.sizeLimit) {
+    const text = `not sent: the message has ${size} octets, the next hop takes ${extensions.sizeLimit}`
+    return localReply(552, '5.3.4', text)
+  }
+  // We cannot convert what is signed, and RFC 6152 section 3 leaves only that or sending it back.
+  if (eightBit && !extensions.eightBit) {
+    return localReply(554, '5.6.3', 'not sent: the message has 8-bit content, and the next hop does not offer 8BITMIME')
+  }
+  if ((transaction.utf8 || !isAscii(from)) && !extensions.utf8) return noUtf8()
+  return undefined
+}
+
+function recipientRefusal({ address, notify, orcpt: original }: Recipient, extensions: Extensions): Reply | undefined {
+  const fault = addressFault(address) ?? (notify && notifyFault(notify)) ?? (original && orcptFault(original))
+  if (fault) return localReply(553, '5.1.3', `not sent: ${fault}`)
+  return isAscii(address) || extensions.utf8 ? undefined : noUtf8()
+}
+
+function noUtf8(): Reply {
+  // RFC 6531 section 3.5.
+  return localReply(
+    553,
+    '5.6.7',
+    'not sent: an address or header is not ASCII, and the next hop does not offer SMTPUTF8',
+  )
+}
+
+function mailParameters(transaction: Transaction, extensions: Extensions): string[] {
+  const { from, recipients, size, eightBit, utf8, envelopeId, ret } = transaction
+  const needsUtf8 = utf8 || !isAscii(from) || recipients.some(({ address }) => !isAscii(address))
+  return [
+    extensions.size ? `SIZE=${size}` : '',
+    eightBit && extensions.eightBit ? 'BODY=8BITMIME' : '',
+    needsUtf8 && extensions.utf8 ? 'SMTPUTF8' : '',
+    ret && extensions.dsn ? `RET=${ret}` : '',
+    envelopeId && extensions.dsn ? `ENVID=${xtext(envelopeId)}` : '',
+  ].filter(Boolean)
+}
+
+function rcptParameters({ notify, orcpt: original }: Recipient, extensions: Extensions): string[] {
+  if (!extensions.dsn) return []
+  return [notify ? `NOTIFY=${notify}` : '', original ? `ORCPT=${orcpt(original)}` : ''].filter(Boolean)
+}
