@@ -6,6 +6,7 @@
  *   S! drop     the server closes                 S! reset    the connection breaks with an error
  *   S! silence  time passes until a timer fires   S! deaf     the server stops reading: writes hang
  *   S! endless TEXT   the line again and again    S! tls      the client must have asked for TLS by now
+ *   S! heedless what the client says from here on does not matter
  *   S! raw TEXT bytes with no line end; JSON escapes in TEXT
  *
  * Consecutive S lines are one chunk. The server says nothing before the C lines that stand above it have come:
@@ -36,6 +37,7 @@ export function scripted(script: string): Scripted {
   let taken = 0
   let closed = false
   let deaf = false
+  let heedless = false
   let upgraded = 0
   let channel = open(true)
 
@@ -81,6 +83,7 @@ export function scripted(script: string): Scripted {
       else if (text === 'reset') channel.feed.error(new Error('connection reset'))
       else if (text === 'silence') await silence()
       else if (text === 'deaf') deaf = true
+      else if (text === 'heedless') heedless = true
       else if (text === 'tls') await expectTls()
       else if (text.startsWith('endless ')) endless(text.slice('endless '.length))
       else if (text.startsWith('raw ')) channel.feed.enqueue(utf8(String(JSON.parse(`"${text.slice(4)}"`))))
@@ -88,7 +91,7 @@ export function scripted(script: string): Scripted {
     }
     await settled()
     const rest = everything().slice(taken)
-    if (rest !== '') throw new Error(`the client said more than the script: ${JSON.stringify(rest)}`)
+    if (rest !== '' && !heedless) throw new Error(`the client said more than the script: ${JSON.stringify(rest)}`)
   }
 
   function send(text: string, bytewise: boolean): void {
