@@ -6,9 +6,14 @@ export function rawKey(account: number, messageId: string, day: number, random: 
   return `raw/${account}/${day}/${messageId}.${random}`
 }
 
-/** The prefix of all raw mail of an account. */
-export function rawPrefix(account: number): string {
-  return `raw/${account}/`
+/** A key for what came back about sent mail; the task that names it has it removed once it is read. */
+export function bounceKey(account: number, id: string, random: string): string {
+  return `bounces/${account}/${id}.${random}`
+}
+
+/** The prefixes of all that an account has. */
+export function prefixesOf(account: number): string[] {
+  return [`raw/${account}/`, `bounces/${account}/`]
 }
 
 /** Stores the bytes under a new key. A stream must give exactly `size` octets, or nothing is stored and this throws. */

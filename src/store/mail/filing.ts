@@ -78,7 +78,6 @@ export async function whyNotFiled(
   stores: Stores,
   account: AccountRef,
   message: Pick<NewMessage, 'msgidHash' | 'dedupe' | 'size'>,
-  now: number,
 ): Promise<{ kind: 'exists'; id: string } | { kind: 'closed' } | { kind: 'full' } | { kind: 'quota' }> {
   const [row] = await mailOf(stores, account).all<Record<string, string | number | null>>(
     sql`SELECT state, storage_bytes, bytes, (SELECT id FROM messages WHERE account = ${account.number}
@@ -87,7 +86,8 @@ export async function whyNotFiled(
   )
   if (typeof row?.existing === 'string') return { kind: 'exists', id: row.existing }
   if (row?.state !== 'active') return { kind: 'closed' }
-  if (row.storage_bytes !== null && Number(row.bytes) + message.size > Number(row.storage_bytes)) return { kind: 'full' }
+  if (row.storage_bytes !== null && Number(row.bytes) + message.size > Number(row.storage_bytes))
+    return { kind: 'full' }
   return { kind: 'quota' }
 }
 

@@ -1,0 +1,48 @@
+/** Bodies that are a message and not JSON. */
+import { concat } from '../base/bytes.ts'
+import { Problem } from '../base/problem.ts'
+
+/** Without a Content-Length a body is held in memory to learn its size; more of it than this is refused. */
+const MAX_UNSIZED = 2 * 1024 * 1024
+
+/** The body as bytes, at most `cap` of them. @throws Problem payload_too_large. */
+export async function readBytes(request: Request, cap: number): Promise<Uint8Array<ArrayBuffer>> {
+  if (Number(request.headers.get('content-length') ?? 0) > cap) throw tooLarge(cap)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length
+    if (size > cap) throw tooLarge(cap)
+    chunks.push(chunk)
+  }
+  return concat(chunks)
+}
+
+/** The body as a stream of known size. @throws Problem length_required, payload_too_large, invalid_request (empty). */
+export async function sizedStream(
+  request: Request,
+  cap: number,
+): Promise<{ size: number; raw: ReadableStream<Uint8Array> }> {
+  const declared = request.headers.get('content-length')
+  if (declared !== null && request.body) {
+    const size = Number(declared)
+    if (size > cap) throw tooLarge(cap)
+    if (size > 0) return { size, raw: request.body }
+  }
+  const bytes = await readBytes(request, MAX_UNSIZED).catch((error) => {
+    if (error instanceof Problem) throw lengthRequired()
+    throw error
+  })
+  if (bytes.length === 0) {
+    throw new Problem('invalid_request', 'The body is empty: send the mail itself as message/rfc822.')
+  }
+  return { size: bytes.length, raw: new Blob([bytes]).stream() }
+}
+
+function tooLarge(cap: number): Problem {
+  return new Problem('payload_too_large', `The message is larger than ${cap} bytes.`)
+}
+
+function lengthRequired(): Problem {
+  return new Problem('length_required', `A mail over ${MAX_UNSIZED} bytes needs a Content-Length header.`)
+}

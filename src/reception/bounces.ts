@@ -1,0 +1,37 @@
+/** Mail to a return path of ours: it is about a mail we sent, and is left to the feedback stage. */
+import { Problem } from '../base/problem.ts'
+import { type Context, newId, newToken } from '../context.ts'
+import { findAccountByNumber } from '../directory/accounts.ts'
+import type { Address } from '../mail/address.ts'
+import { looksLikeVerp, readVerp } from '../mail/verp.ts'
+import { addFeedbackTask, hasFeedbackTask } from '../store/mail/feedback-tasks.ts'
+import { bounceKey, putRaw } from '../store/objects.ts'
+import { settle } from '../store/settle.ts'
+import type { AccountRef } from '../store/stores.ts'
+import type { Arrival, Received } from './receive.ts'
+
+/** The one recipient of the one message that a return path proves. */
+export type Bounce = { account: AccountRef; message: string; recipient: number }
+
+/** Reads a return path; undefined for every other address, a forged one among them. */
+export async function bounceTarget(ctx: Context, address: Address): Promise<Bounce | undefined> {
+  if (!looksLikeVerp(address.local)) return undefined
+  const token = await readVerp(ctx.keyring, address.local)
+  const account = token && (await findAccountByNumber(ctx, token.account))
+  return account && { account, message: token.message, recipient: token.recipient }
+}
+
+/** Stores it, and the task that names it. What it says is read afterwards: nothing in it can make us refuse it. */
+export async function keepBounce(ctx: Context, bounce: Bounce, arrival: Arrival): Promise<Received> {
+  const id = newId(ctx)
+  const key = bounceKey(bounce.account.number, id, newToken(ctx))
+  await putRaw(ctx.stores, key, arrival.raw, arrival.size)
+  const { message, recipient } = bounce
+  const task = { id, due: ctx.now(), state: { message, recipient, key, from: arrival.from } }
+  const kept = await settle(
+    () => addFeedbackTask(ctx.stores, bounce.account, task),
+    async () => (await hasFeedbackTask(ctx.stores, bounce.account, id)) || undefined,
+  )
+  if (!kept) throw new Problem('not_found', 'No such address here')
+  return { id, duplicate: false }
+}

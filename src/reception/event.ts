@@ -1,0 +1,37 @@
+/** What a webhook tells of a mail that came. */
+import type { Part } from '../mail/parts.ts'
+import { listAttachments } from '../mail/parts.ts'
+import { attachmentIds } from '../record/attachment-id.ts'
+import { isoTime } from '../record/email-event.ts'
+import type { NewEvent } from '../store/mail/change.ts'
+import type { NewMessage } from '../store/mail/filing.ts'
+
+/** An event row is told whole each time; a mail of a thousand parts tells of the first of them. */
+const MAX_TOLD = 100
+
+/** `email.received`, complete as it is told. */
+export function receivedEvent(message: NewMessage, root: Part): NewEvent {
+  const ids = attachmentIds(message.id, root)
+  const data = {
+    email_id: message.id,
+    created_at: isoTime(message.createdAt),
+    from: message.parties.from[0] ?? '',
+    to: message.parties.to.slice(0, MAX_TOLD),
+    bcc: message.parties.bcc.slice(0, MAX_TOLD),
+    cc: message.parties.cc.slice(0, MAX_TOLD),
+    received_for: [message.recipient],
+    message_id: message.messageId === null ? null : `<${message.messageId}>`,
+    subject: message.subject,
+    tag: message.tag,
+    attachments: listAttachments(root)
+      .slice(0, MAX_TOLD)
+      .map((attachment) => ({
+        id: ids.get(attachment.path),
+        filename: attachment.filename,
+        content_type: attachment.type,
+        content_disposition: attachment.disposition,
+        content_id: attachment.contentId,
+      })),
+  }
+  return { type: 'email.received', message: message.id, data }
+}

@@ -1,0 +1,32 @@
+/** What came back and is still to be read: one task each, made when the bytes are stored. */
+import { sql } from 'drizzle-orm'
+import { type AccountRef, mailOf, type Stores } from '../stores.ts'
+
+/** The kind of these tasks. */
+export const FEEDBACK = 'feedback'
+
+/** The sent message and the recipient it is about, where its bytes lie, and its reverse path. */
+export type FeedbackState = { message: string; recipient: number; key: string; from: string }
+
+/** Adds the task while the account is open; false where it is closed. Repeated, it adds none. */
+export async function addFeedbackTask(
+  stores: Stores,
+  account: AccountRef,
+  task: { id: string; due: number; state: FeedbackState },
+): Promise<boolean> {
+  const rows = await mailOf(stores, account).all(
+    sql`INSERT INTO tasks (kind, account, ref, due, attempts, state)
+      SELECT ${FEEDBACK}, account, ${task.id}, ${task.due}, 0, ${JSON.stringify(task.state)}
+      FROM counters WHERE account = ${account.number} AND state = 'active'
+      ON CONFLICT DO UPDATE SET due = due RETURNING 1`,
+  )
+  return rows.length > 0
+}
+
+/** Whether the task is there: what to read back after an ambiguous error. */
+export async function hasFeedbackTask(stores: Stores, account: AccountRef, id: string): Promise<boolean> {
+  const rows = await mailOf(stores, account).all(
+    sql`SELECT 1 FROM tasks WHERE kind = ${FEEDBACK} AND account = ${account.number} AND ref = ${id}`,
+  )
+  return rows.length > 0
+}
