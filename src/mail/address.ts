@@ -23,7 +23,9 @@ const MAX_ADDRESS_OCTETS = 254
 // No address that fits the caps above is longer before its domain becomes ASCII; more is not worth reading.
 const MAX_ADDRESS_CHARACTERS = 512
 // A name of this length still folds into a readable header, and a list row can hold fifty of them.
-const MAX_NAME_CHARACTERS = 512
+export const MAX_NAME_CHARACTERS = 512
+// In a header the same name may stand as encoded words, nine characters for one, and as much again between them.
+const MAX_ENCODED_NAME_CHARACTERS = 16 * MAX_NAME_CHARACTERS
 
 /**
  * Reads one `local@domain` (RFC 5321 section 4.1.2); undefined where it is none. Refused on purpose though RFC 5322
@@ -49,21 +51,7 @@ export function parseAddress(text: string, options: { literals?: boolean } = {})
  * character. An unquoted name that itself looks like a list of addresses is refused, lest a recipient vanish in it.
  */
 export function parseMailbox(text: string): Mailbox | undefined {
-  if (text.length > MAX_ADDRESS_CHARACTERS + MAX_NAME_CHARACTERS || CONTROL.test(text)) return undefined
-  const trimmed = text.trim()
-  if (!trimmed.endsWith('>')) {
-    const address = parseAddress(trimmed)
-    return address && { address }
-  }
-  const quotedEnd = trimmed.startsWith('"') ? endOfQuoted(trimmed) : 0
-  if (quotedEnd < 0) return undefined
-  const open = trimmed.indexOf('<', quotedEnd)
-  const address = parseAddress(trimmed.slice(open + 1, -1))
-  if (open < 0 || !address) return undefined
-  const written = trimmed.slice(0, open).trim()
-  const name = quotedEnd > 0 ? unquote(written) : plainName(written)
-  if (name === undefined || name.length > MAX_NAME_CHARACTERS || !name.isWellFormed()) return undefined
-  return name === '' ? { address } : { name, address }
+  return readMailbox(text, MAX_NAME_CHARACTERS)
 }
 
 /** Writes a mailbox so that `parseMailbox` reads the same again; a name that is not plain words is quoted. */
@@ -94,7 +82,7 @@ export function parseMailboxList(value: string): { mailboxes: Mailbox[]; unread:
   const mailboxes: Mailbox[] = []
   const unread: string[] = []
   for (const entry of splitList(value)) {
-    const mailbox = parseMailbox(entry)
+    const mailbox = readMailbox(entry, MAX_ENCODED_NAME_CHARACTERS)
     if (mailbox) mailboxes.push(mailbox)
     else unread.push(entry)
   }
@@ -110,6 +98,25 @@ const UNSEEN = /[\p{Cc}\p{Z}\p{Bidi_Control}]/u
 
 function isDotString(text: string): boolean {
   return DOT_STRING_CHARACTERS.test(text) && !text.startsWith('.') && !text.endsWith('.') && !text.includes('..')
+}
+
+function readMailbox(text: string, maxName: number): Mailbox | undefined {
+  // Twice, for a quoted name may hold a backslash before every character.
+  if (text.length > MAX_ADDRESS_CHARACTERS + 2 * maxName || CONTROL.test(text)) return undefined
+  const trimmed = text.trim()
+  if (!trimmed.endsWith('>')) {
+    const address = parseAddress(trimmed)
+    return address && { address }
+  }
+  const quotedEnd = trimmed.startsWith('"') ? endOfQuoted(trimmed) : 0
+  if (quotedEnd < 0) return undefined
+  const open = trimmed.indexOf('<', quotedEnd)
+  const address = parseAddress(trimmed.slice(open + 1, -1))
+  if (open < 0 || !address) return undefined
+  const written = trimmed.slice(0, open).trim()
+  const name = quotedEnd > 0 ? unquote(written) : plainName(written)
+  if (name === undefined || name.length > maxName || !name.isWellFormed()) return undefined
+  return name === '' ? { address } : { name, address }
 }
 
 /** The local part in its one canonical form: unquoted wherever that means the same (RFC 5321 section 4.1.2). */

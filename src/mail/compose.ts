@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import * as mimeFuncs from 'nodemailer/lib/mime-funcs'
 import { type FieldFault, Problem } from '../base/problem.ts'
-import type { Mailbox } from './address.ts'
+import { MAX_NAME_CHARACTERS, type Mailbox } from './address.ts'
 import { normaliseLineBreaks } from './linebreaks.ts'
 import { scanOutgoing } from './ready.ts'
 
@@ -52,7 +52,7 @@ export async function compose(draft: Draft): Promise<Uint8Array> {
     to: draft.to.length + draft.cc.length > 0 ? draft.to.map(party) : NOBODY_NAMED,
     cc: draft.cc.map(party),
     replyTo: draft.replyTo.map(party),
-    subject: draft.subject,
+    subject: draft.subject.trim(),
     text: draft.text && withCrlf(draft.text),
     html: draft.html && withCrlf(draft.html),
     headers: draft.headers.map(([name, value]) => ({ key: name, value: headerValue(name, value) })),
@@ -124,7 +124,7 @@ function partyFaults(draft: Draft): FieldFault[] {
     ),
   ]
   const faults = named.flatMap(([path, { name, address }]) => {
-    const reason = lineFault(name ?? '', MAX_SUBJECT) ?? lineFault(address.address, MAX_WORD)
+    const reason = lineFault(name ?? '', MAX_NAME_CHARACTERS) ?? lineFault(address.address, MAX_WORD)
     return reason ? [{ path, reason }] : []
   })
   return named.length > MAX_PARTIES ? [...faults, { path: 'to', reason: `must be at most ${MAX_PARTIES}` }] : faults
@@ -206,8 +206,12 @@ function party({ name, address }: Mailbox): { name: string; address: string } {
   return { name: name ?? '', address: address.address }
 }
 
-/** ASCII values go out as they are, folded: the composer would make an encoded word of any that holds a quote. */
-function headerValue(name: string, value: string): string | { prepared: boolean; foldLines: boolean; value: string } {
+/**
+ * ASCII values go out as they are, folded: the composer would make an encoded word of any that holds a quote.
+ * Without the blanks around it, which could be folded into a line of nothing but blanks.
+ */
+function headerValue(name: string, given: string): string | { prepared: boolean; foldLines: boolean; value: string } {
+  const value = given.trim()
   if (!isAscii(value) || MESSAGE_IDS.test(name)) return value
   return { prepared: true, foldLines: true, value }
 }

@@ -198,6 +198,8 @@ test('a header list is read without its comments and groups, and what is no mail
   ])
   expect(list('a@c.example (b@d.example')).toEqual([[], ['a@c.example (']])
   expect(list('x@d.example: a@c.example')).toEqual([[], ['x@d.example: a@c.example']])
+  expect(list(`${'=?utf-8?q?=E6=97=A5?= '.repeat(300)}<a@c.example>`)[1]).toEqual([])
+  expect(list(`${'n'.repeat(9000)} <a@c.example>`)[0]).toEqual([])
   expect(list('nobody, a@c.example "x')).toEqual([[], ['nobody', 'a@c.example "x']])
 })
 

@@ -145,6 +145,7 @@ test('what leaves is 7-bit, ends its lines by CRLF, and keeps them short', async
     ),
     compose(draft({ text: '.\n..\n\r\r\n\0\x01\n', html: '\n\n' })),
     compose(draft({ text: '', html: '' })),
+    compose(draft({ subject: `${'x'.repeat(80)} \t`, headers: [['X', `${'y'.repeat(80)} \t`]] })),
     compose(draft({ text: `a${' '.repeat(5000)}b`, subject: 'x'.repeat(900) })),
     compose(
       draft({
