@@ -1,7 +1,7 @@
 /** The transfer of one body: streamed, dot-stuffed, timed, and stopped before the dot wherever anything is wrong. */
 import { concat } from '../base/bytes.ts'
 import type { Dialogue } from './dialogue.ts'
-import { DotStuffer } from './dotstuff.ts'
+import { DotStuffer, withCrlf } from './dotstuff.ts'
 import type { Body, Transaction } from './envelope.ts'
 import { Broken } from './errors.ts'
 import { forget, within } from './pipe.ts'
@@ -35,11 +35,35 @@ export async function sendBody(dialogue: Dialogue, transaction: Transaction, bef
   } finally {
     source.cancel()
   }
-  // Half a message must not arrive as a whole one.
-  if (octets !== transaction.size) throw new Broken(`the body is not of the ${transaction.size} octets it should have`)
+  if (octets !== transaction.size) throw wrongSize(transaction)
   await transfer.refuseEarlyReply()
   beforeDot()
   await transfer.write(concat([held, stuffer.end()]), dialogue.timers.block)
+}
+
+/** The whole body with CRLF line ends, for BDAT. Throws Broken where it cannot be had, or is not of its size. */
+export async function readBody(dialogue: Dialogue, transaction: Transaction): Promise<Uint8Array> {
+  const transfer = new Transfer(dialogue)
+  const source = readPieces(await transfer.fetched(openBody(transaction)))
+  const pieces: Uint8Array[] = []
+  let octets = 0
+  try {
+    while (octets <= transaction.size) {
+      const piece = await transfer.fetched(source.next())
+      if (!piece) break
+      octets += piece.length
+      pieces.push(piece)
+    }
+  } finally {
+    source.cancel()
+  }
+  if (octets !== transaction.size) throw wrongSize(transaction)
+  return withCrlf(concat(pieces))
+}
+
+/** Half a message must not arrive as a whole one. */
+function wrongSize({ size }: Transaction): Broken {
+  return new Broken(`the body is not of the ${size} octets it should have`)
 }
 
 class Transfer {

@@ -1,4 +1,5 @@
 /** A message's bytes as DATA carries them: CRLF line ends, doubled dots, the final dot. On bytes, in one pass, over any chunks. */
+import { concat } from '../base/bytes.ts'
 
 const CR = 13
 const LF = 10
@@ -7,6 +8,11 @@ const DOT = 46
 export class DotStuffer {
   private opensLine = true
   private afterCr = false
+  private readonly doubles: boolean
+
+  constructor(doubles = true) {
+    this.doubles = doubles
+  }
 
   /**
    * The next bytes for the wire. Every bare CR and bare LF becomes CR LF *before* dots are doubled: else what follows it
@@ -24,7 +30,7 @@ export class DotStuffer {
           out[length++] = LF
         }
       } else {
-        if (byte === DOT && this.opensLine) out[length++] = DOT
+        if (byte === DOT && this.opensLine && this.doubles) out[length++] = DOT
         out[length++] = byte
       }
       this.afterCr = byte === CR
@@ -37,4 +43,11 @@ export class DotStuffer {
   end(): Uint8Array {
     return Uint8Array.from(this.opensLine ? [DOT, CR, LF] : [CR, LF, DOT, CR, LF])
   }
+}
+
+/** The bytes as BDAT carries them (RFC 3030): CRLF line ends as with DATA, and no dot means anything. */
+export function withCrlf(bytes: Uint8Array): Uint8Array {
+  const stuffer = new DotStuffer(false)
+  const out = stuffer.push(bytes)
+  return concat([out, stuffer.end().slice(0, -3)])
 }

@@ -1,4 +1,4 @@
-/** A transaction before it starts: judged by what we know already, and put into command lines. */
+/** A transaction and what becomes of it: judged before it starts by what we know already, then by replies, or the lack of one. */
 import {
   addressFault,
   envelopeIdFault,
@@ -10,8 +10,9 @@ import {
   rcptCommand,
   xtext,
 } from './commands.ts'
+import { Broken } from './errors.ts'
 import type { Extensions } from './extensions.ts'
-import { localReply, type Reply } from './reply.ts'
+import { isPositive, localReply, type Reply } from './reply.ts'
 
 export type Recipient = {
   address: string
@@ -36,7 +37,10 @@ export type Transaction = {
   envelopeId?: string
   /** DSN: whether a report returns the whole message. */
   ret?: 'FULL' | 'HDRS'
-  /** Called at most once, when a recipient was accepted; give a promise made before, if fetching takes time. */
+  /**
+   * Called at most once: when a recipient was accepted, or before that where the server offers CHUNKING and the body is small.
+   * Give a promise made before, if fetching takes time.
+   */
   body(): Body | Promise<Body>
 }
 
@@ -137,4 +141,36 @@ function mailParameters(transaction: Transaction, extensions: Extensions): strin
 function rcptParameters({ notify, orcpt: original }: Recipient, extensions: Extensions): string[] {
   if (!extensions.dsn) return []
   return [notify ? `NOTIFY=${notify}` : '', original ? `ORCPT=${orcpt(original)}` : ''].filter(Boolean)
+}
+
+/** Gives the outcome to every recipient that has none yet. */
+export function settle(attempt: Attempt, outcome: RecipientOutcome): void {
+  for (let index = 0; index < attempt.outcomes.length; index++) attempt.outcomes[index] ??= outcome
+}
+
+/** The reply to the final dot. Throws Broken where it is none. */
+export function judgeDot(reply: Reply): RecipientOutcome {
+  return isPositive(reply) ? { kind: 'sent', reply } : judgeRefusal(reply)
+}
+
+/** A reply that is not positive. Throws Broken where it is no refusal either: then we and the server are out of step. */
+export function judgeRefusal(reply: Reply): RecipientOutcome {
+  if (reply.code < 400) throw new Broken(`the server answered ${reply.code} where that means nothing`)
+  return { kind: reply.code < 500 ? 'deferred' : 'failed', reply }
+}
+
+/** RFC 5321 section 4.5.3.1.10 has 552 for too many recipients, too; unless it says that the message is too large, it passes. */
+export function judgeRecipient(reply: Reply): RecipientOutcome {
+  const tooLarge = reply.enhanced === '5.3.4' || reply.enhanced === '5.2.3'
+  return reply.code === 552 && !tooLarge ? { kind: 'deferred', reply } : judgeRefusal(reply)
+}
+
+/** The dialogue broke at a stage. Only once the dot may have gone is it open whether the server has the message. */
+export function judgeBreak(broken: Broken, stage: Attempt['stage'], first: boolean): RecipientOutcome {
+  const { message: reason, reply } = broken
+  if (stage === 'waiting' && !first) return { kind: 'not_begun', reason, ...(reply && { reply }) }
+  if (stage === 'dot' && !reply) return { kind: 'unknown', reason }
+  if (stage === 'dot' && reply && isPositive(reply)) return { kind: 'sent', reply }
+  if (reply && reply.code >= 400) return judgeRefusal(reply)
+  return { kind: 'deferred', reply: localReply(421, '4.4.2', `the connection broke: ${reason}`) }
 }

@@ -4,6 +4,8 @@ import type { ReplyLines } from './reply.ts'
 export type Extensions = {
   /** RFC 2920. */
   pipelining: boolean
+  /** BDAT, RFC 3030. */
+  chunking: boolean
   /** 8BITMIME, RFC 6152. */
   eightBit: boolean
   /** SMTPUTF8, RFC 6531. */
@@ -22,6 +24,7 @@ export type Extensions = {
 /** What a server that knows only HELO offers. */
 export const NO_EXTENSIONS: Extensions = {
   pipelining: false,
+  chunking: false,
   eightBit: false,
   utf8: false,
   dsn: false,
@@ -43,6 +46,7 @@ export function readExtensions({ lines }: ReplyLines): Extensions {
   const limit = offer('SIZE')?.[1] ?? ''
   return {
     pipelining: offer('PIPELINING') !== undefined,
+    chunking: offer('CHUNKING') !== undefined,
     eightBit: offer('8BITMIME') !== undefined,
     utf8: offer('SMTPUTF8') !== undefined,
     dsn: offer('DSN') !== undefined,

@@ -86,11 +86,11 @@ export const DEFAULT_TIMERS: Timers = {
 
 /**
  * The longest that one transaction may take, in ms, from the moment `next` hands it over to its outcomes:
- * the dot of the one before it, which it rides behind, then its own envelope, body and dot, and a last word after a break.
+ * what is under way before it, then its own envelope, body and dot, and a last word after a break.
  */
 export function longestTransaction(settings: { timers?: Partial<Timers> } = {}): number {
   const timers = { ...DEFAULT_TIMERS, ...settings.timers }
-  return timers.dot + timers.envelope + timers.body + timers.block + timers.dot + timers.quit
+  return timers.block + timers.dot + timers.envelope + timers.body + timers.block + timers.dot + timers.quit
 }
 
 /** The most commands that opening a session may send: EHLO, HELO, STARTTLS, EHLO, and four for AUTH over two mechanisms. */

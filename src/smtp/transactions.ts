@@ -1,40 +1,48 @@
 /**
  * Transactions over one session. With PIPELINING (RFC 2920), MAIL, every RCPT and DATA go as one group, and the group of the
  * next message rides behind the final dot of the one before: in steady state a message costs one round trip. Without, lock-step.
+ * With CHUNKING as well, small messages need not even that.
  */
 import { sendBody } from './body.ts'
+import { Flight } from './chunked.ts'
 import { Desk, type Next, type Report } from './desk.ts'
 import type { Dialogue } from './dialogue.ts'
-import { type Attempt, prepare } from './envelope.ts'
+import { type Attempt, judgeBreak, judgeDot, judgeRecipient, judgeRefusal, prepare, settle } from './envelope.ts'
 import { Broken } from './errors.ts'
 import type { Extensions } from './extensions.ts'
-import { judgeBreak, judgeDot, judgeRecipient, judgeRefusal, settle } from './outcomes.ts'
 import { isPositive, type Reply, showReply, toReply } from './reply.ts'
 
 /** idle: `next` gave none, the session may be used again. closed: the connection is gone, with the server's last word if any. */
 export type RunEnd = { kind: 'idle' } | { kind: 'closed'; reason: string; reply?: Reply }
 
 export class Runner {
-  private readonly dialogue: Dialogue
+  readonly dialogue: Dialogue
   private readonly extensions: Extensions
   private running = false
-  private closed: Broken | undefined
+  closed: Broken | undefined
   /** How many transactions this session has judged. */
-  private judged = 0
+  judged = 0
   /** The server may still hold an envelope of which nothing came. */
-  private needsReset = false
+  needsReset = false
 
   constructor(dialogue: Dialogue, extensions: Extensions) {
     this.dialogue = dialogue
     this.extensions = extensions
   }
 
+  private get chunked(): boolean {
+    return this.extensions.pipelining && this.extensions.chunking
+  }
+
   async run(next: Next, report: Report): Promise<RunEnd> {
     if (this.running) throw new Error('a session does one run at a time')
     this.running = true
     const desk = new Desk(next, report)
-    let attempt = await this.begin(desk)
-    while (attempt) attempt = await this.transact(attempt, desk)
+    if (this.chunked) await new Flight(this, desk).run()
+    else {
+      let attempt = await this.begin(desk)
+      while (attempt) attempt = await this.transact(attempt, desk)
+    }
     this.running = false
     await desk.close()
     if (!this.closed) return { kind: 'idle' }
@@ -43,7 +51,7 @@ export class Runner {
   }
 
   /** Takes the next transaction that there is something to try of and, where commands are pipelined, sends its envelope off. */
-  private async begin(desk: Desk): Promise<Attempt | undefined> {
+  async begin(desk: Desk): Promise<Attempt | undefined> {
     while (!this.closed) {
       const transaction = await desk.take()
       if (!transaction) return undefined
@@ -51,7 +59,7 @@ export class Runner {
       if (attempt.rcpts.length > 0) {
         attempt.reset = this.needsReset
         this.needsReset = false
-        if (this.extensions.pipelining && !this.closed) this.sendGroup(attempt)
+        if (this.extensions.pipelining && !this.chunked && !this.closed) this.sendGroup(attempt)
         return attempt
       }
       desk.report(attempt)
@@ -59,7 +67,7 @@ export class Runner {
     return undefined
   }
 
-  private sendGroup(attempt: Attempt): void {
+  sendGroup(attempt: Attempt): void {
     const commands = [
       ...(attempt.reset ? ['RSET'] : []),
       attempt.mail,
@@ -72,7 +80,7 @@ export class Runner {
   }
 
   /** One transaction to its end; gives the next, whose envelope may be under way. */
-  private async transact(attempt: Attempt, desk: Desk): Promise<Attempt | undefined> {
+  async transact(attempt: Attempt, desk: Desk): Promise<Attempt | undefined> {
     let following: Promise<Attempt | undefined> | undefined
     try {
       if (this.closed) throw this.closed
@@ -135,13 +143,13 @@ export class Runner {
   }
 
   /** A reply; 421 ends everything, as the reply to whatever was asked (RFC 5321 section 3.8). */
-  private async hear(ms: number, what: string): Promise<Reply> {
+  async hear(ms: number, what: string): Promise<Reply> {
     const reply = toReply(await this.dialogue.reply(ms, `the reply to ${what}`))
     if (reply.code === 421) throw new Broken(`the server closed the session: ${showReply(reply)}`, reply)
     return reply
   }
 
-  private breakOff(error: unknown, attempt: Attempt): void {
+  breakOff(error: unknown, attempt: Attempt): void {
     // Anything else that is thrown is a mistake of ours, and no less a reason to close and to account for every message.
     const broken = error instanceof Broken ? error : new Broken(error instanceof Error ? error.message : String(error))
     this.closed ??= broken

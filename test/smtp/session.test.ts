@@ -40,6 +40,7 @@ test('a session greets by its own name and reads what is offered', async () => {
   `)
   expect((await opened(server)).extensions).toEqual({
     pipelining: true,
+    chunking: false,
     eightBit: true,
     utf8: false,
     dsn: true,

@@ -92,12 +92,14 @@ class Peer {
   private readonly messages: SunkMessage[]
   private readonly commands: string[]
   private unread: Buffer = Buffer.alloc(0)
-  private mode: 'command' | 'data' | 'user' | 'password' | 'plain' = 'command'
+  private mode: 'command' | 'data' | 'chunk' | 'user' | 'password' | 'plain' = 'command'
   private searched = 0
   private secure: boolean
   private user: string | undefined
   private envelope: Envelope | undefined
   private silent = false
+  private chunk = { length: 0, last: false }
+  private chunks: Buffer[] = []
 
   constructor(socket: Socket, connection: number, options: SinkOptions, messages: SunkMessage[], commands: string[]) {
     this.socket = socket
@@ -124,7 +126,9 @@ class Peer {
 
   private read(): void {
     while (!this.socket.destroyed) {
-      if (this.mode === 'data' ? !this.readMessage() : !this.readLine()) return
+      const more =
+        this.mode === 'data' ? this.readMessage() : this.mode === 'chunk' ? this.readChunk() : this.readLine()
+      if (!more) return
     }
   }
 
@@ -155,6 +159,23 @@ class Peer {
     this.mode = 'command'
     const text = stuffed.toString('latin1')
     const bytes = Buffer.from((text.startsWith('.') ? text.slice(1) : text).replaceAll('\r\n.', '\r\n'), 'latin1')
+    this.take(bytes)
+    return true
+  }
+
+  /** A chunk of the length that BDAT said (RFC 3030). */
+  private readChunk(): boolean {
+    if (this.unread.length < this.chunk.length) return false
+    this.chunks.push(this.unread.subarray(0, this.chunk.length))
+    this.unread = this.unread.subarray(this.chunk.length)
+    this.mode = 'command'
+    if (this.chunk.last) this.take(Buffer.concat(this.chunks))
+    else this.say('250 2.0.0 chunk taken')
+    return true
+  }
+
+  private take(bytes: Buffer): void {
+    this.chunks = []
     const { connection, secure, user } = this
     const envelope = this.envelope ?? { from: '', fromParameters: [], recipients: [] }
     const message: SunkMessage = { connection, ...envelope, bytes, secure, ...(user === undefined ? {} : { user }) }
@@ -163,7 +184,6 @@ class Peer {
       envelope.recipients.length === 0 ? '554 5.5.1 no valid recipients' : this.options.reply?.message?.(message)
     if (!reply || reply.startsWith('2')) this.messages.push(message)
     this.answer('dot', reply ?? '250 2.0.0 taken')
-    return true
   }
 
   private obey(line: string): void {
@@ -175,7 +195,11 @@ class Peer {
     else if (verb === 'MAIL') this.mail(line)
     else if (verb === 'RCPT') this.rcpt(line)
     else if (verb === 'DATA') this.data()
-    else if (verb === 'RSET') {
+    else if (verb === 'BDAT') {
+      const [, length, last] = line.split(' ')
+      this.chunk = { length: Number(length), last: last?.toUpperCase() === 'LAST' }
+      this.mode = 'chunk'
+    } else if (verb === 'RSET') {
       this.envelope = undefined
       this.say('250 2.0.0 flushed')
     } else if (verb === 'NOOP') this.say('250 2.0.0 ok')
