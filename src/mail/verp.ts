@@ -45,7 +45,7 @@ export async function readVerp(keyring: Keyring, local: string): Promise<VerpTok
 
 /** Whether a local part has the shape of ours, which costs no key; only `readVerp` says that it is. */
 export function looksLikeVerp(local: string): boolean {
-  return local.length <= 64 && SHAPE.test(local.toLowerCase())
+  return SHAPE.test(local.toLowerCase())
 }
 
 function written({ account, message, recipient }: VerpToken): string {

@@ -22,6 +22,7 @@ test('a deferred delivery is retried within a minute, then ever less often, for 
 })
 
 test('no retry is set for later than two days, however the dice fall', () => {
+  expect(RELAY_GIVE_UP).toBe(48 * HOUR)
   for (const randomUnit of [0, 0.3, 0.7, 0.999]) {
     const total = wholeLife(randomUnit).reduce((sum, delay) => sum + delay, 0)
     expect(total).toBeLessThanOrEqual(RELAY_GIVE_UP)

@@ -34,6 +34,7 @@ test('an at sign inside quotes does not choose the domain', () => {
   expect(spelled('a@b@c.example')).toBeUndefined()
   expect(spelled('"a"@b"@c.example')).toBeUndefined()
   expect(spelled('"a@b.example')).toBeUndefined()
+  expect(spelled('"a"xc.example')).toBeUndefined()
   expect(spelled('"a"b@c.example')).toBeUndefined()
 })
 
@@ -111,7 +112,17 @@ test('lengths are counted in octets of the form on the wire', () => {
 test('address literals are read only by who asks for them', () => {
   expect(parseAddress('a@[192.0.2.1]', { literals: true })?.domain).toBe('[192.0.2.1]')
   expect(parseAddress('a@[ipv6:2001:DB8::1]', { literals: true })?.domain).toBe('[IPv6:2001:db8::1]')
-  for (const bad of ['[192.0.2.256]', '[192.0.2]', '[x]', '[IPv6:1::2::3]', '[IPv6:]', '[192.0.2.1', '[IPv6:::1]]']) {
+  for (const bad of [
+    '[192.0.2.256]',
+    '[192.0.2]',
+    '[x]',
+    '[IPv6:1::2::3]',
+    '[IPv6:]',
+    '[192.0.2.1',
+    '192.0.2.1]',
+    '[0192.0.2.1]',
+    '[IPv6:::1]]',
+  ]) {
     expect(parseAddress(`a@${bad}`, { literals: true }), bad).toBeUndefined()
   }
 })

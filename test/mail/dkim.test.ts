@@ -98,6 +98,18 @@ test('a second From, To, Cc, Subject or Date put in on the way breaks the signat
   expect(await verdict(concat([crlf('Received: from z by z\n'), signed]))).toBe('x.example pass')
 })
 
+test('what a reader sees or a program acts on is signed', async () => {
+  const names =
+    'Sender Reply-To Cc In-Reply-To References MIME-Version Content-Type Content-Transfer-Encoding Content-Disposition Content-ID List-Id List-Unsubscribe List-Unsubscribe-Post Auto-Submitted'
+  const lines = names.split(' ').map((name) => `${name}: value\n`)
+  const signed = latin1(await signDkim(crlf(`${HEADER}${lines.join('')}X-Mine: value\n\nHi\n`), signer, NOW))
+  for (const name of names.split(' ')) {
+    const changed = signed.replace(`\r\n${name}: value`, `\r\n${name}: other`)
+    expect(await verdict(utf8(changed)), name).toBe('x.example fail')
+  }
+  expect(await verdict(utf8(signed.replace('X-Mine: value', 'X-Mine: other')))).toBe('x.example pass')
+})
+
 test('the same bytes at the same time get the same signature', async () => {
   const bytes = crlf(`${HEADER}\nHi\n`)
   const signed = latin1(await signDkim(bytes, signer, NOW))

@@ -50,6 +50,41 @@ test('words that speak of policy or a full mailbox save an address which the cod
   expect(judge('550 5.1.1 user unknown, see our policy')).toBe('Permanent NoEmail suppress')
 })
 
+test('no word of policy lets an address be suppressed', () => {
+  const words = [
+    'spam',
+    'blocked',
+    'blacklist',
+    'blocklist',
+    'reputation',
+    'policy',
+    'DMARC',
+    'SPF',
+    'DKIM',
+    'greylisted',
+    'rate limit',
+    'at a rate',
+  ]
+  for (const word of [
+    ...words,
+    'too quickly',
+    'too many',
+    'relaying',
+    'relay access',
+    'relay not',
+    'denied',
+    'authentication',
+  ]) {
+    expect(judge(`550 ${word}: no such user`), word).toBe('Permanent General')
+    expect(judge(`550 5.1.1 ${word}`), word).toBe('Permanent General')
+  }
+})
+
+test('every refusal is judged by its first digit', () => {
+  for (const code of [500, 550, 599]) expect(judge(`${code} 5.1.1`)).toBe('Permanent NoEmail suppress')
+  for (const code of [400, 450, 499]) expect(judge(`${code} 4.1.1`)).toBe('Transient NoEmail')
+})
+
 test('codes that contradict each other are judged by the basic one and the words', () => {
   expect(judge('450 5.1.1')).toBe('Transient General')
   expect(judge('550 4.1.1 user unknown')).toBe('Permanent NoEmail suppress')
