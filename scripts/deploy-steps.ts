@@ -1,0 +1,54 @@
+/** The order of a deploy, over a `wrangler` that is passed in: what is missing is made, what is there is kept. */
+import { randomBytes } from 'node:crypto'
+
+/** Runs wrangler with these arguments; `secrets` are handed over in a file of their own, never on the command line. */
+export type Wrangler = (args: string[], secrets?: Record<string, string>) => Promise<{ ok: boolean; output: string }>
+
+export type Deployed = {
+  url: string | undefined
+  /** Secrets that were made now. The operator's key is shown this once. */
+  made: Record<string, string>
+}
+
+/** Deploys. `given` are RELAY_URL and PUBLIC_URL from the environment. Throws with wrangler's words where a step fails. */
+export async function deploy(
+  wrangler: Wrangler,
+  given: { RELAY_URL?: string; PUBLIC_URL?: string },
+): Promise<Deployed> {
+  const listed = await wrangler(['secret', 'list', '--format', 'json'])
+  const exists = listed.ok
+  const present = new Set(exists ? secretNames(listed.output) : [])
+  if (!exists && !/not found|does not exist|10007/i.test(listed.output)) throw new Error(listed.output)
+
+  const made: Record<string, string> = {}
+  if (!present.has('ADMIN_KEY')) made.ADMIN_KEY = `re_operator_${randomBytes(32).toString('base64url')}`
+  if (!present.has('SECRET')) made.SECRET = randomBytes(48).toString('base64url')
+  const secrets = { ...made, ...(given.RELAY_URL ? { RELAY_URL: given.RELAY_URL } : {}) }
+
+  // A database that is there gets its tables before the code that needs them; a new one is made by the deploy.
+  if (exists) await must(wrangler, MIGRATE)
+  const first = await must(wrangler, deployArguments(given.PUBLIC_URL), secrets)
+  if (!exists) await must(wrangler, MIGRATE)
+
+  const url = given.PUBLIC_URL ?? /https:\/\/[\w.-]+\.workers\.dev/.exec(first)?.[0]
+  // Signed links begin with the address that only the first deploy tells.
+  if (!exists && url && !given.PUBLIC_URL) await must(wrangler, deployArguments(url))
+  return { url, made }
+}
+
+const MIGRATE = ['d1', 'migrations', 'apply', 'DB', '--remote']
+
+function deployArguments(publicUrl: string | undefined): string[] {
+  return ['deploy', '--minify', ...(publicUrl ? ['--var', `PUBLIC_URL:${publicUrl}`] : [])]
+}
+
+async function must(wrangler: Wrangler, args: string[], secrets: Record<string, string> = {}): Promise<string> {
+  const { ok, output } = await (Object.keys(secrets).length > 0 ? wrangler(args, secrets) : wrangler(args))
+  if (!ok) throw new Error(`wrangler ${args.slice(0, 3).join(' ')} failed:\n${output}`)
+  return output
+}
+
+function secretNames(output: string): string[] {
+  const list: unknown = JSON.parse(output.slice(output.indexOf('[')))
+  return Array.isArray(list) ? list.map((entry) => String(entry?.name)) : []
+}
