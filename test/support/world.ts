@@ -10,6 +10,7 @@ import { runBatch } from '../../src/store/mail/change.ts'
 import { type AccountRef, openStores } from '../../src/store/stores.ts'
 import { newTally, type Tally } from '../../src/store/tally.ts'
 import { env } from './env.ts'
+import { type Faults, faultyBucket, faultyDatabase } from './faults.ts'
 
 export type World = {
   ctx: Context
@@ -26,7 +27,9 @@ export type World = {
 /** The clock of every world begins here. */
 export const START = Date.UTC(2026, 10, 23, 12)
 
-export async function makeWorld(given: { net?: Partial<Net>; config?: Partial<Config> } = {}): Promise<World> {
+export async function makeWorld(
+  given: { net?: Partial<Net>; config?: Partial<Config>; faults?: Faults } = {},
+): Promise<World> {
   let now = START
   let drawn = 0
   const woken: World['woken'] = []
@@ -38,7 +41,9 @@ export async function makeWorld(given: { net?: Partial<Net>; config?: Partial<Co
   }
   const ctx: Context = {
     config,
-    stores: openStores({ DB: env.DB }, env.RAW, tally),
+    stores: given.faults
+      ? openStores({ DB: faultyDatabase(env.DB, given.faults) }, faultyBucket(env.RAW, given.faults), tally)
+      : openStores({ DB: env.DB }, env.RAW, tally),
     keyring: await makeKeyring(config.SECRET),
     log: () => {},
     requestId: 'test',
