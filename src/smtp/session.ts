@@ -119,8 +119,7 @@ class Opening {
     const reply = await this.dialogue.ask('STARTTLS', 'STARTTLS')
     if (reply.code !== 220) throw this.refused('the server refused STARTTLS', reply)
     this.dialogue = this.dialogue.secured()
-    // What was offered in clear may have been written by anybody, and counts no more (RFC 3207 section 4.2).
-    this.extensions = NO_EXTENSIONS
+    // What was offered in clear may have been written by anybody: EHLO again, and only its answer counts (RFC 3207 section 4.2).
     await this.hello()
   }
 

@@ -9,8 +9,8 @@
  *   S! heedless what the client says from here on does not matter
  *   S! raw TEXT bytes with no line end; JSON escapes in TEXT
  *
- * Consecutive S lines are one chunk. The server says nothing before the C lines that stand above it have come:
- * so what is pipelined, and what is waited for, is what the transcript shows.
+ * Consecutive S lines are one chunk. The server says nothing before the C lines that stand above it have come, nor if more
+ * has come than those: so what is pipelined, and what is waited for, is what the transcript shows.
  */
 import { concat, latin1, utf8 } from '../../src/base/bytes.ts'
 import type { Pipe } from '../../src/smtp/pipe.ts'
@@ -77,7 +77,7 @@ export function scripted(script: string): Scripted {
     let bytewise = false
     for (const { mark, text } of steps) {
       if (mark === 'C') await expectLine(text)
-      else if (mark === 'S') send(text, bytewise)
+      else if (mark === 'S') await say(text, bytewise)
       else if (text === 'bytes' || text === 'lines') bytewise = text === 'bytes'
       else if (text === 'drop') channel.feed.close()
       else if (text === 'reset') channel.feed.error(new Error('connection reset'))
@@ -89,12 +89,17 @@ export function scripted(script: string): Scripted {
       else if (text.startsWith('raw ')) channel.feed.enqueue(utf8(String(JSON.parse(`"${text.slice(4)}"`))))
       else throw new Error(`the script says ${JSON.stringify(text)}, which means nothing`)
     }
+    await nothingMore()
+  }
+
+  async function nothingMore(): Promise<void> {
     await settled()
     const rest = everything().slice(taken)
     if (rest !== '' && !heedless) throw new Error(`the client said more than the script: ${JSON.stringify(rest)}`)
   }
 
-  function send(text: string, bytewise: boolean): void {
+  async function say(text: string, bytewise: boolean): Promise<void> {
+    await nothingMore()
     const bytes = utf8(text)
     if (!bytewise) channel.feed.enqueue(bytes)
     else for (const byte of bytes) channel.feed.enqueue(Uint8Array.of(byte))
