@@ -95,7 +95,7 @@ const MAX_HEADER_NAME = 76
 const MAX_MEDIA_TYPE = 255
 const MAX_FILENAME = 255
 const MAX_PARTIES = 1000
-// A lone media type costs a part header each; far more parts than people attach, far fewer than choke a reader.
+// Far more parts than people attach, far fewer than choke a reader.
 const MAX_ATTACHMENTS = 500
 
 function refuseFaults(draft: Draft): void {

@@ -250,12 +250,19 @@ test('no field takes a line break, a NUL or half a character', async () => {
       [{ attachments: [file({}), file({ contentType: `text/plain; x="${bad}"` })] }, 'attachments[1].content_type'],
     ]
     for (const [over, path] of made) {
-      expect(await faults({ ...wrap, ...over }), path).toEqual([expect.stringContaining(`${path} `)])
+      const told = await faults({ ...wrap, ...over })
+      expect(
+        told.map((fault) => fault.startsWith(`${path} `)),
+        `${path}: ${told}`,
+      ).toEqual([true])
     }
     expect(await faults({ headers: [[bad, 'x']] })).toEqual([expect.stringContaining('is no header name')])
   }
   expect(await faults({ to: [{ address: { ...mailbox('a@b').address, address: 'a@b\r\nX: y' } }] })).toHaveLength(1)
-  expect(await faults({ html: '\ud800' })).toEqual(['html is no valid Unicode'])
+  expect(await faults({ html: '\ud800', text: '\ud800' })).toEqual([
+    'text is no valid Unicode',
+    'html is no valid Unicode',
+  ])
 })
 
 test('names of our own are refused in headers, in any case', async () => {
@@ -328,4 +335,64 @@ test('what cannot be folded or is too much is refused', async () => {
 test('no text of a stranger closes a part, for the boundary is not his to know', async () => {
   const mail = await composed({ html: '<p>', text: 'x' })
   expect(mail).toMatch(/boundary="?[^"\r]*b0undary/)
+})
+
+test('what reaches a limit is taken, and what passes it is refused', async () => {
+  const headers = (count: number) => Array.from({ length: count }, (): [string, string] => ['X-1', 'y'])
+  const file255 = file({ filename: 'f'.repeat(255), contentId: 'c'.repeat(255), contentType: `a/${'b'.repeat(253)}` })
+  const taken: Partial<Draft> = {
+    boundary: 'b'.repeat(40),
+    messageId: `<${'i'.repeat(400)}@${'x'.repeat(97)}>`,
+    headers: [...headers(99), ['n'.repeat(76), 'y']],
+    to: Array.from({ length: 999 }, () => mailbox('a@b')),
+    attachments: [
+      file255,
+      ...Array.from({ length: 499 }, () => file({ contentType: ' text/plain ; charset=utf-9; x=1' })),
+    ],
+  }
+  expect(await faults(taken)).toEqual([])
+  expect(await faults({ boundary: '9' })).toEqual([])
+  expect(await faults({ headers: [['X', `${'y '.repeat(32_767)}z`]] })).toEqual([])
+  expect(await faults({ headers: [['X', `${'y '.repeat(32_767)}zz`]] })).toEqual([
+    expect.stringMatching(/^headers must/),
+  ])
+  expect(
+    await faults({ boundary: 'b'.repeat(41), messageId: `<${'i'.repeat(400)}@${'x'.repeat(98)}>`, date: Number.NaN }),
+  ).toEqual([
+    'messageId is longer than 500 characters',
+    'boundary must be 1 to 40 letters and digits',
+    'date is no time',
+  ])
+  expect(
+    await faults({
+      attachments: [
+        file({ filename: 'f'.repeat(256), contentId: 'c'.repeat(256), contentType: `a/${'b'.repeat(254)}` }),
+      ],
+    }),
+  ).toHaveLength(3)
+  const lines = await composed({
+    attachments: [file({ filename: 'm.eml', content: utf8(`A: b\r\n\r\n${'y'.repeat(998)}`) })],
+  })
+  expect(lines).toContain(`\r\n${'y'.repeat(998)}\r\n`)
+})
+
+test('blank names and values, and message ids outside ASCII, are refused', async () => {
+  expect(
+    await faults({
+      headers: [
+        ['X', ' \t'],
+        ['References', '<é@x>'],
+      ],
+      attachments: [file({ filename: ' ' })],
+    }),
+  ).toEqual(['headers."X" is empty', 'headers."References" must be ASCII', 'attachments[0].filename is empty'])
+})
+
+test('long header values fold into lines of 78 where they have blanks', async () => {
+  const mail = await composed({
+    headers: [['X-Words', 'word '.repeat(100)]],
+    subject: 'word '.repeat(100),
+    to: Array.from({ length: 30 }, () => mailbox('Ann Lee <ann@x.example>')),
+  })
+  expect(scanOutgoing(utf8(mail)).longestLine).toBeLessThanOrEqual(78)
 })
