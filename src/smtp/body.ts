@@ -5,7 +5,7 @@ import { DotStuffer, withCrlf } from './dotstuff.ts'
 import type { Body, Transaction } from './envelope.ts'
 import { Broken } from './errors.ts'
 import { forget, within } from './pipe.ts'
-import { type Reply, toReply } from './reply.ts'
+import { localReply, type Reply, toReply } from './reply.ts'
 
 /** Of a body given in one piece, so much is stuffed and written at a time: it bounds copies and lets timers see progress. */
 const SLICE = 64 * 1024
@@ -63,7 +63,13 @@ export async function readBody(dialogue: Dialogue, transaction: Transaction): Pr
 
 /** Half a message must not arrive as a whole one. */
 function wrongSize({ size }: Transaction): Broken {
-  return new Broken(`the body is not of the ${size} octets it should have`)
+  return unreadable(`it is not of the ${size} octets it should have`)
+}
+
+/** Trouble of ours, and not of the next hop: RFC 3463 has 4.3.0 for it. */
+function unreadable(why: string): Broken {
+  const reason = `the stored body could not be read: ${why}`
+  return new Broken(reason, localReply(451, '4.3.0', reason))
 }
 
 class Transfer {
@@ -77,11 +83,9 @@ class Transfer {
 
   async fetched<T>(promise: Promise<T>): Promise<T> {
     try {
-      return await within(this.dialogue.clock, this.left(), promise, 'reading the stored body')
+      return await within(this.dialogue.clock, this.left(), promise, 'reading')
     } catch (error) {
-      throw new Broken(
-        error instanceof Error ? `the body could not be read: ${error.message}` : 'the body could not be read',
-      )
+      throw unreadable(error instanceof Error ? error.message : 'no reason given')
     }
   }
 

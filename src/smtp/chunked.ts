@@ -5,9 +5,9 @@
 import { concat, utf8 } from '../base/bytes.ts'
 import { readBody } from './body.ts'
 import type { Desk } from './desk.ts'
-import { type Attempt, judgeDot, judgeRecipient, judgeRefusal, settle } from './envelope.ts'
+import { type Attempt, judgeBreak, judgeDot, judgeRecipient, judgeRefusal, settle } from './envelope.ts'
 import { Broken } from './errors.ts'
-import { isPositive, localReply } from './reply.ts'
+import { isPositive } from './reply.ts'
 import type { Runner } from './transactions.ts'
 
 /** A body up to this size is held whole, for its length on the wire is known only when its line ends are set right. */
@@ -57,9 +57,9 @@ export class Flight {
     try {
       body = await readBody(dialogue, attempt.transaction)
     } catch (error) {
+      if (!(error instanceof Broken)) throw error
       // Nothing was said of it yet, so the connection can go on.
-      const reason = error instanceof Error ? error.message : 'the body could not be read'
-      settle(attempt, { kind: 'deferred', reply: localReply(451, '4.3.0', `not sent: ${reason}`) })
+      settle(attempt, judgeBreak(error, 'body', this.fresh))
       this.desk.report(attempt)
       return
     }

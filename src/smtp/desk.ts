@@ -1,7 +1,10 @@
 /** Where transactions come from and their outcomes go: the caller's two functions, kept from holding up or breaking the dialogue. */
 import type { Attempt, RecipientOutcome, Transaction } from './envelope.ts'
 
-/** Hands over the next transaction, or undefined where there is none. Asked for one while the dot of the last is under way. */
+/**
+ * Hands over the next transaction, or undefined where there is none (or no time for one: see `longestTransaction`).
+ * Asked while the last is still under way. Has to come to an end by itself: a run ends no sooner than the `next` it has called.
+ */
 export type Next = () => Promise<Transaction | undefined>
 
 /** Told once of each transaction, as soon as it is judged; outcomes stand as its recipients do. The dialogue goes on meanwhile. */

@@ -2,7 +2,7 @@
 import { utf8 } from '../base/bytes.ts'
 import { Broken } from './errors.ts'
 import { ReplyReader } from './lines.ts'
-import { type Clock, forget, type Pipe, type Timers, within } from './pipe.ts'
+import { type Clock, forget, type Pipe, TimedOut, type Timers, within } from './pipe.ts'
 import type { ReplyLines } from './reply.ts'
 
 export class Dialogue {
@@ -77,6 +77,7 @@ export class Dialogue {
       return await within(this.clock, ms, promise, what)
     } catch (error) {
       if (error instanceof Broken) throw error
+      if (error instanceof TimedOut) throw new Broken(error.message)
       throw new Broken(`${what}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }

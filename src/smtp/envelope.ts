@@ -169,8 +169,8 @@ export function judgeRecipient(reply: Reply): RecipientOutcome {
 export function judgeBreak(broken: Broken, stage: Attempt['stage'], first: boolean): RecipientOutcome {
   const { message: reason, reply } = broken
   if (stage === 'waiting' && !first) return { kind: 'not_begun', reason, ...(reply && { reply }) }
-  if (stage === 'dot' && !reply) return { kind: 'unknown', reason }
   if (stage === 'dot' && reply && isPositive(reply)) return { kind: 'sent', reply }
   if (reply && reply.code >= 400) return judgeRefusal(reply)
+  if (stage === 'dot') return { kind: 'unknown', reason }
   return { kind: 'deferred', reply: localReply(421, '4.4.2', `the connection broke: ${reason}`) }
 }

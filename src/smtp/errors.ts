@@ -22,7 +22,7 @@ export class SessionError extends Error {
 
 /** The dialogue cannot go on: the connection broke, a timer fired, the server broke the protocol or said goodbye. */
 export class Broken extends Error {
-  /** The server's last word, where it had one: 421, or an answer to a body it had not yet had in full. */
+  /** The last word, where there was one: the server's 421 or its answer to half a body, or our own on a body we could not read. */
   readonly reply?: Reply
 
   constructor(reason: string, reply?: Reply) {

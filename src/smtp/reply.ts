@@ -3,7 +3,7 @@ import { Broken } from './errors.ts'
 
 /** One reply, ours to keep: printable, capped. */
 export type Reply = {
-  /** 200 to 559. */
+  /** 200 to 599. */
   code: number
   /** The enhanced status code where the reply had one of the same class: '4.7.1'. */
   enhanced?: string

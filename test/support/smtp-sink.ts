@@ -93,7 +93,7 @@ class Peer {
   private readonly commands: string[]
   private unread: Buffer = Buffer.alloc(0)
   private mode: 'command' | 'data' | 'chunk' | 'user' | 'password' | 'plain' = 'command'
-  private searched = 0
+  private held: Buffer[] = []
   private secure: boolean
   private user: string | undefined
   private envelope: Envelope | undefined
@@ -148,13 +148,17 @@ class Peer {
       this.socket.destroy()
       return false
     }
-    const empty = this.unread.subarray(0, 3).toString() === '.\r\n'
-    const end = empty ? -2 : this.unread.indexOf(END, this.searched)
+    const empty = this.held.length === 0 && this.unread.subarray(0, 3).toString() === '.\r\n'
+    const end = empty ? -2 : this.unread.indexOf(END)
     if (!empty && end < 0) {
-      this.searched = Math.max(0, this.unread.length - END.length)
+      // All but what may be the beginning of the end is put aside, so that a large message is not copied with every chunk.
+      const sure = Math.max(0, this.unread.length - END.length + 1)
+      if (sure > 0) this.held.push(this.unread.subarray(0, sure))
+      this.unread = this.unread.subarray(sure)
       return false
     }
-    const stuffed = this.unread.subarray(0, end + 2)
+    const stuffed = Buffer.concat([...this.held, this.unread.subarray(0, end + 2)])
+    this.held = []
     this.unread = this.unread.subarray(end + END.length)
     this.mode = 'command'
     const text = stuffed.toString('latin1')
@@ -289,7 +293,6 @@ class Peer {
     const reply = nobody ? '503 5.5.1 RCPT first' : (this.options.reply?.data?.() ?? '354 go ahead')
     if (reply.startsWith('3')) {
       this.mode = 'data'
-      this.searched = 0
     }
     this.answer('data', reply)
   }
