@@ -47,8 +47,27 @@ export function newSeq(change: Pick<Change, 'account'>): SQL {
 
 /** Makes the change together with what else belongs to it; undefined where it was not allowed or its condition failed, and then nothing was written. */
 export async function makeChange(db: Database, change: Change, others: SQL[]): Promise<Changed | undefined> {
-  const [moved] = await runBatch(db, [moveCounters(change), ...change.events.map(insertEvent(change)), ...others])
-  return asChanged(moved)
+  const [changed] = await makeChanges(db, [{ change, others }])
+  return changed
+}
+
+/** Makes several in one round trip; each is made or not by its own condition, but an error in any undoes them all. */
+export async function makeChanges(
+  db: Database,
+  changes: { change: Change; others: SQL[] }[],
+): Promise<(Changed | undefined)[]> {
+  const batches = changes.map(({ change, others }) => [
+    moveCounters(change),
+    ...change.events.map(insertEvent(change)),
+    ...others,
+  ])
+  const answers = await runBatch(db, batches.flat())
+  let at = 0
+  return batches.map((batch) => {
+    const moved = answers[at]
+    at += batch.length
+    return asChanged(moved)
+  })
 }
 
 /** Runs statements as one batch, one transaction, one round trip; each answers its rows. */
