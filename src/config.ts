@@ -28,6 +28,8 @@ const Settings = z.object({
     .string()
     .regex(/^[a-z0-9-]{1,63}$/)
     .default('send'),
+  /** Whom names are asked of before a tenant's URL or relay is called: DNS over HTTPS that answers JSON. */
+  DOH_URL: z.url({ protocol: /^https$/ }).default('https://cloudflare-dns.com/dns-query'),
   /** Whose Authentication-Results are believed on mail that came through Cloudflare's email(): authserv-ids, separated by commas. */
   EMAIL_AUTHSERV_IDS: list,
   /** The same for mail that came by POST /inbound. */

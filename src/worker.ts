@@ -52,8 +52,12 @@ async function makeContext(env: Env, execution: ExecutionContext, tally = newTal
     requestId: crypto.randomUUID(),
     later,
     wake: queueWake({ outbound: env.OUTBOUND, dispatch: env.DISPATCH }, later),
-    net: { connect, ...guardedNet({ local: config.local, ownHosts: [new URL(config.PUBLIC_URL).host] }) },
+    net: { connect, ...guardedNet(guardOf(config)) },
   }
+}
+
+function guardOf(config: Config) {
+  return { local: config.local, ownHosts: [new URL(config.PUBLIC_URL).host], resolver: config.DOH_URL }
 }
 
 /** DB, and every further database that is bound as MAIL_2, MAIL_3, … */
