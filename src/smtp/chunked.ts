@@ -32,6 +32,8 @@ export class Flight {
   async run(): Promise<void> {
     let attempt = await this.runner.begin(this.desk)
     while (attempt) {
+      // What became of those before may not be known yet; RSET makes sure that nothing of them is left.
+      attempt.reset ||= !this.fresh
       if (attempt.transaction.size > MAX_CHUNK) {
         await this.land(0)
         this.runner.sendGroup(attempt)
@@ -63,8 +65,6 @@ export class Flight {
       this.desk.report(attempt)
       return
     }
-    // What became of the one before is not known yet; RSET makes sure that nothing of it is left.
-    attempt.reset ||= !this.fresh
     const { clock, timers } = dialogue
     const deadline = clock.now() + timers.block + timers.dot
     const before = this.flying.at(-1)

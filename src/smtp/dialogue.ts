@@ -18,8 +18,6 @@ export class Dialogue {
     this.timers = timers
     this.reader = new ReplyReader(pipe.readable)
     this.writer = pipe.writable.getWriter()
-    // A writer whose stream fails rejects this promise too, and we hear of it from the write itself.
-    this.writer.closed.catch(() => undefined)
   }
 
   /** Writes; throws Broken where the pipe fails or does not take the bytes within `ms`. A server that stops reading blocks us here. */

@@ -72,8 +72,6 @@ export type Attempt = {
   stage: 'waiting' | 'envelope' | 'body' | 'dot'
   /** RSET stands before MAIL. */
   reset: boolean
-  /** The group's writing, where commands are pipelined. */
-  written: Promise<void>
 }
 
 /** Judges what can be judged without the server; recipients without an outcome are to be tried. */
@@ -90,7 +88,7 @@ export function prepare(transaction: Transaction, extensions: Extensions): Attem
     }))
     .filter(({ index }) => outcomes[index] === undefined)
   const mail = mailCommand(transaction.from, mailParameters(transaction, extensions))
-  return { transaction, outcomes, mail, rcpts, stage: 'waiting', reset: false, written: Promise.resolve() }
+  return { transaction, outcomes, mail, rcpts, stage: 'waiting', reset: false }
 }
 
 function messageRefusal(transaction: Transaction, extensions: Extensions): Reply | undefined {

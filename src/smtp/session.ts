@@ -56,7 +56,10 @@ export async function openSession(pipe: Pipe, settings: SessionSettings, clock: 
   } catch (error) {
     opening.dialogue.close()
     if (!(error instanceof Broken)) throw error
-    throw new SessionError('temporary', opening.stage, `${error.message} (at ${opening.stage})`, error.reply)
+    // No platform says why a handshake failed, so we say what it mostly is.
+    const hint =
+      opening.stage === 'starttls' ? '; is the certificate trusted, and of the name that was connected to?' : ''
+    throw new SessionError('temporary', opening.stage, `at ${opening.stage}: ${error.message}${hint}`, error.reply)
   }
   const { dialogue, extensions } = opening
   const runner = new Runner(dialogue, extensions)

@@ -10,6 +10,7 @@ import type { Dialogue } from './dialogue.ts'
 import { type Attempt, judgeBreak, judgeDot, judgeRecipient, judgeRefusal, prepare, settle } from './envelope.ts'
 import { Broken } from './errors.ts'
 import type { Extensions } from './extensions.ts'
+import { forget } from './pipe.ts'
 import { isPositive, type Reply, showReply, toReply } from './reply.ts'
 
 /** idle: `next` gave none, the session may be used again. closed: the connection is gone, with the server's last word if any. */
@@ -74,9 +75,8 @@ export class Runner {
       ...attempt.rcpts.map(({ command }) => command),
       'DATA',
     ]
-    // Not awaited before the replies are read: a server that answers a long group as it comes could block us, and we it.
-    attempt.written = this.dialogue.write(commands.map((command) => `${command}\r\n`).join(''))
-    attempt.written.catch(() => undefined)
+    // Not awaited: a server that answers a long group as it comes could block us, and we it. Where it fails, no reply comes.
+    forget(() => this.dialogue.write(commands.map((command) => `${command}\r\n`).join('')))
   }
 
   /** One transaction to its end; gives the next, whose envelope may be under way. */
@@ -124,7 +124,6 @@ export class Runner {
     this.needsReset = true
     if (!wanted && !this.extensions.pipelining) return false
     const data = await ask('DATA')
-    await attempt.written
     if (data.code !== 354) {
       settle(attempt, judgeRefusal(data))
       return false

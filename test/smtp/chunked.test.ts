@@ -125,6 +125,37 @@ test('a body that cannot be had, or has another length, is not sent, and the con
   expect(end).toBe('idle')
 })
 
+test('a refused MAIL is the reply that counts where recipients were taken all the same', async () => {
+  const server = scripted(`${OPEN}${ONE}S: 550 5.7.1 not you\nS: 250 ok\nS: 503 5.5.1 MAIL first`)
+  expect((await run(server, [message('one')])).outcomes).toEqual(['failed 550'])
+})
+
+test('a server that stops reading or breaks in the middle of a write loses no outcome', async () => {
+  const server = scripted(`${OPEN}S! deaf\nS! heedless\nS! silence\nS! silence`)
+  const { outcomes, end, left } = await run(server, [message('one'), message('two')])
+  expect(outcomes).toEqual(['unknown'])
+  expect({ end, left }).toEqual({ end: 'closed', left: 1 })
+})
+
+test('a large message waits for those in flight, and nothing of them is left before it', async () => {
+  const server = scripted(
+    `${OPEN}${ONE}
+    S: 250 ok
+    S: 550 5.1.1 unknown
+    S: 503 RCPT first
+    C: RSET
+    C: MAIL FROM:<a@x.example>
+    C: RCPT TO:<two@y.example>
+    C: DATA
+    S: 250 reset
+    S: 250 ok
+    S: 552 5.3.4 too large
+    S: 503 RCPT first`,
+  )
+  const { outcomes } = await run(server, [message('one'), message('two', { size: 300_000 })])
+  expect(outcomes).toEqual(['failed 550', 'failed 552'])
+})
+
 test('large messages go by DATA between small ones, all to the byte, over real sockets', async () => {
   const sink = await startSink({
     extensions: [...SINK_EXTENSIONS, 'CHUNKING'],

@@ -51,6 +51,22 @@ test('a session greets by its own name and reads what is offered', async () => {
   })
 })
 
+test('SIZE 0 is no limit (RFC 1870 section 4)', async () => {
+  const { extensions } = await opened(scripted('S: 220 y\nC: EHLO x.example\nS: 250-y\nS: 250 SIZE 0'))
+  expect(extensions.size).toBe(true)
+  expect(extensions.sizeLimit).toBeUndefined()
+})
+
+test.each([
+  { user: 'jo\0root', password: 'x' },
+  { user: 'jo', password: 'x\0y' },
+  { user: '', password: 'x' },
+  { user: 'jo', password: '' },
+])('credentials that PLAIN could not tell apart are not said: %j', async (credentials) => {
+  const server = scripted('')
+  expect(await refused(server, { auth: credentials, allowClearAuth: true })).toMatchObject({ stage: 'settings' })
+})
+
 test('a server that does not know EHLO is greeted by HELO, and offers nothing', async () => {
   const server = scripted(`
     S: 220 y.example
