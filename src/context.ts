@@ -1,7 +1,8 @@
 /** What every verb is given: who asks, and what may be reached. Nothing below a face takes anything from elsewhere. */
+
+import { toBase32 } from './base/bytes.ts'
 import { uuidv7 } from './base/id.ts'
 import type { Log } from './base/log.ts'
-import { toBase32 } from './base/bytes.ts'
 import type { Keyring } from './base/seal.ts'
 import type { Config } from './config.ts'
 import type { AccountRef, Stores } from './store/stores.ts'
@@ -40,8 +41,8 @@ export type Access = {
 export type Wake = {
   /** There are sent messages with a delivery due. */
   relay(account: AccountRef, messages: string[]): void
-  /** The account has events that an endpoint may be waiting for. */
-  webhooks(account: AccountRef): void
+  /** The account has events that an endpoint may be waiting for, or will have a try due after so many seconds. */
+  webhooks(account: AccountRef, delaySeconds?: number): void
 }
 
 /** The network, as far as it may be reached. */

@@ -6,13 +6,13 @@ import type { AccountRef } from '../store/stores.ts'
 /** What a queue carries: keys only. Either queue's messages have this shape. */
 export type WakeUp = { account: AccountRef; messages?: string[] }
 
-type Sender = { send(body: WakeUp): Promise<unknown> }
+type Sender = { send(body: WakeUp, options?: { delaySeconds?: number }): Promise<unknown> }
 
 /** Wake-ups by queue. A lost one is found by the sweep, so its failure is only logged. */
 export function queueWake(queues: { outbound: Sender; dispatch: Sender }, later: Context['later']): Wake {
   return {
     relay: (account, messages) => later(queues.outbound.send({ account, messages })),
-    webhooks: (account) => later(queues.dispatch.send({ account })),
+    webhooks: (account, delaySeconds = 0) => later(queues.dispatch.send({ account }, { delaySeconds })),
   }
 }
 
