@@ -134,10 +134,31 @@ test('bytes above ASCII are told, in the header and in the body', () => {
   expect(makeReady(latin, added).subject).toBe('é')
 })
 
+test('a From at fault is told apart from a header at fault', () => {
+  const code = (text: string) => {
+    try {
+      ready(text)
+    } catch (error) {
+      return error instanceof Problem ? error.code : undefined
+    }
+    return 'taken'
+  }
+  expect(code('To: t@y.example\n\n')).toBe('invalid_from_address')
+  expect(code(`${WHOLE}odd\nodder\n\n`)).toBe('validation_error')
+  expect(code('odd\n\n')).toBe('validation_error')
+  expect(faults('odd\nodder\n\n')).toEqual(['header has a line that is no field: "odd"', 'From is missing'])
+})
+
+test('fields are read without a blank after the colon, with digits, and to the longest name', () => {
+  expect(ready('From:a@x.example\nX-19: y\n\n').headerFrom[0]?.address.address).toBe('a@x.example')
+  expect(faults(`${WHOLE}${'x'.repeat(200)}: y\n\n`)).toEqual([])
+})
+
 test('the longest line is counted without its break', () => {
   expect(scanOutgoing(utf8('ab\r\nabcd\r\nabc'))).toEqual({ eightBit: false, longestLine: 4 })
   expect(scanOutgoing(utf8('abc'))).toEqual({ eightBit: false, longestLine: 3 })
   expect(scanOutgoing(utf8('\r\n\r\n'))).toEqual({ eightBit: false, longestLine: 0 })
+  expect(scanOutgoing(Uint8Array.of(127, 13))).toEqual({ eightBit: false, longestLine: 1 })
   expect(scanOutgoing(Uint8Array.of(128))).toEqual({ eightBit: true, longestLine: 1 })
 })
 
