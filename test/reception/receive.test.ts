@@ -20,7 +20,7 @@ function arrive({ ctx }: World, to: string, raw: Uint8Array, from = 'ann@x.test'
 
 async function rows(account: number) {
   return world.ctx.stores.directory.all<Record<string, unknown>>(
-    sql`SELECT * FROM messages WHERE account = ${account} ORDER BY id`,
+    sql`SELECT * FROM messages WHERE account = ${account} ORDER BY uid`,
   )
 }
 

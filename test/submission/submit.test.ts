@@ -15,7 +15,7 @@ const mailTo = (from: string, more: Record<string, unknown> = {}) =>
 
 async function stored(ctx: Caller) {
   const rows = await ctx.stores.directory.all<Record<string, string>>(
-    sql`SELECT * FROM messages WHERE account = ${ctx.account.number} ORDER BY id`,
+    sql`SELECT * FROM messages WHERE account = ${ctx.account.number} ORDER BY uid`,
   )
   return Promise.all(
     rows.map(async (row) => {

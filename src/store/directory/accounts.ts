@@ -71,3 +71,9 @@ export async function listAccountRows(
     .orderBy(page.before ? accounts.id : desc(accounts.id))
     .limit(page.limit + 1)
 }
+
+/** The account with this number, in whatever state. */
+export async function findAccountRowByNumber(stores: Stores, number: number): Promise<AccountRow | undefined> {
+  const [row] = await stores.directory.select().from(accounts).where(eq(accounts.number, number))
+  return row
+}
