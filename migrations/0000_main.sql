@@ -61,12 +61,13 @@ CREATE TABLE `dispatches` (
 	`status` text NOT NULL,
 	`type` text NOT NULL,
 	`attempts` text NOT NULL,
+	`tries` integer NOT NULL,
 	`due` integer,
 	`created_at` integer NOT NULL,
 	PRIMARY KEY(`account`, `webhook`, `seq`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `dispatches_due` ON `dispatches` (`due`) WHERE due IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `dispatches_due` ON `dispatches` (`account`,`webhook`,`due`) WHERE due IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `domains` (
 	`account` integer NOT NULL,
 	`id` text NOT NULL,

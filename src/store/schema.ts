@@ -285,7 +285,7 @@ export const webhooks = sqliteTable(
     previousUntil: integer('previous_until'),
     /** Every event up to this seq has been told or has a dispatch row of its own. */
     cursor: integer('cursor').notNull(),
-    /** The last seq claimed for telling; confirmed once its dispatch row exists. */
+    /** The last seq claimed for telling. Once its dispatch row exists the claim is over, and this is the cursor: so an end costs no write. */
     claimedTo: integer('claimed_to').notNull(),
     claim: text('claim'),
     claimedUntil: integer('claimed_until'),
@@ -305,14 +305,17 @@ export const dispatches = sqliteTable(
     seq: integer('seq').notNull(),
     status: text('status', { enum: ['success', 'pending', 'failed'] }).notNull(),
     type: text('type').notNull(),
-    /** JSON array of {id, status, response, at}; the last ten. */
+    /** JSON array of {id, at, status, response}; the last two are missing until the outcome is known. The last twenty. */
     attempts: text('attempts').notNull(),
+    /** How many steps of the schedule are used up: counted when claimed, so that a crash counts too. */
+    tries: integer('tries').notNull(),
+    /** When the next try is due; while one is being made, when it counts as lost. Null once it is over. */
     due: integer('due'),
     createdAt: integer('created_at').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.account, table.webhook, table.seq] }),
-    index('dispatches_due').on(table.due).where(sql`due IS NOT NULL`),
+    index('dispatches_due').on(table.account, table.webhook, table.due).where(sql`due IS NOT NULL`),
   ],
 )
 
