@@ -120,7 +120,10 @@ function partyFaults(draft: Draft): FieldFault[] {
     ['from', draft.from],
     ...(draft.sender ? [['sender', draft.sender] satisfies [string, Mailbox]] : []),
     ...(['to', 'cc', 'replyTo'] as const).flatMap((field) =>
-      draft[field].map((mailbox, at): [string, Mailbox] => [`${field}[${at}]`, mailbox]),
+      draft[field].map((mailbox, at): [string, Mailbox] => [
+        `${field === 'replyTo' ? 'reply_to' : field}[${at}]`,
+        mailbox,
+      ]),
     ),
   ]
   const faults = named.flatMap(([path, { name, address }]) => {

@@ -73,7 +73,7 @@ async function file(ctx: Context, arrival: Arrival, to: Recipient): Promise<Rece
     mailbox: INBOX,
     keywords: [],
     dedupe: indexed.fingerprint(to.written.address),
-    sender: arrival.from,
+    sender: reversePath(arrival.from),
     recipient: to.written.address,
     address: to.address,
     tag: to.tag,
@@ -107,6 +107,11 @@ async function notFiled(ctx: Context, account: AccountRef, message: NewMessage):
   }
   if (why.kind === 'closed') throw new Problem('not_found', 'No such address here')
   throw nothingStored()
+}
+
+/** As it was given, for a strange one is no reason to lose the mail; but as one short line. */
+function reversePath(from: string): string {
+  return from.replace(/[\0-\x20\x7f<>]/g, '').slice(0, 320)
 }
 
 /** Lets the bytes through and shows them to the reader. */

@@ -35,7 +35,9 @@ export async function submitRaw(
   const [author] = ready.headerFrom
   if (!author) throw new Problem('invalid_from_address', 'The message has no From.')
   const sender = await findSender(ctx, author.address)
-  for (const other of ready.headerFrom.slice(1)) await findSender(ctx, other.address)
+  // Whoever the reader would take for an author must be one of ours, and not the first alone.
+  const others = [...ready.headerFrom.slice(1), ...(ready.sender ? [ready.sender] : [])]
+  for (const other of others) await findSender(ctx, other.address)
   if (envelope.from !== '') {
     if (!named) throw new Problem('invalid_from_address', 'The envelope’s `from` is not an email address.')
     await findSender(ctx, named)
