@@ -31,8 +31,8 @@ export function parseDate(field: string): number | undefined {
   if (index < 0 || !/^\d{1,2}$/.test(day) || !/^\d{2,4}$/.test(year)) return isoDate(words.join(' '))
   const [hours, minutes, seconds] = [Number(time?.[1] ?? 0), Number(time?.[2] ?? 0), Number(time?.[3] ?? 0)]
   if (clock !== '' && !time) return undefined
-  const lastDay = Number(day) >= 1 ? new Date(Date.UTC(fullYear(year), index + 1, 0)).getUTCDate() : 0
-  if (Number(day) > lastDay || hours > 23 || minutes > 59 || seconds > 60) return undefined
+  const lastDay = new Date(Date.UTC(fullYear(year), index + 1, 0)).getUTCDate()
+  if (Number(day) < 1 || Number(day) > lastDay || hours > 23 || minutes > 59 || seconds > 60) return undefined
   return Date.UTC(fullYear(year), index, Number(day), hours, minutes, seconds) - zoneMinutes(zone) * 60_000
 }
 
