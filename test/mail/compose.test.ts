@@ -240,7 +240,7 @@ test('no field takes a line break, a NUL or half a character', async () => {
       [{ sender: named }, 'sender'],
       [{ to: [mailbox('c@y.example'), named] }, 'to[1]'],
       [{ cc: [named] }, 'cc[0]'],
-      [{ replyTo: [named] }, 'replyTo[0]'],
+      [{ replyTo: [named] }, 'reply_to[0]'],
       [{ headers: [['X-A', bad]] }, 'headers."X-A"'],
       [{ headers: [['In-Reply-To', bad]] }, 'headers."In-Reply-To"'],
       [{ messageId: `<${bad}@x.example>` }, 'messageId'],
