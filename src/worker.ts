@@ -1,4 +1,6 @@
 /** The one place where things are wired: bindings become stores, queues and network; events become verbs. */
+import { describeError } from './base/log.ts'
+import { Problem, type ProblemCode } from './base/problem.ts'
 import { makeKeyring } from './base/seal.ts'
 import { type Config, readConfig } from './config.ts'
 import type { Context } from './context.ts'
@@ -7,6 +9,9 @@ import { routes } from './http/routes/all.ts'
 import { ambient, laterOn, queueWake, type WakeUp } from './platform/context.ts'
 import { guardedNet } from './platform/guarded-fetch.ts'
 import { connect } from './platform/sockets.ts'
+import { receive } from './reception/receive.ts'
+import { relayBatch } from './relay/relay.ts'
+import { sweepRelay } from './relay/sweep.ts'
 import { openStores } from './store/stores.ts'
 import { newTally } from './store/tally.ts'
 
@@ -30,7 +35,45 @@ export default {
     if (ctx.config.local) answer.headers.set('x-cost', JSON.stringify(tally))
     return answer
   },
+
+  /** Cloudflare's own door. What is thrown is a temporary failure to the sender, who tries again; a rejection is for good. */
+  async email(message: ForwardableEmailMessage, env: Env, execution: ExecutionContext): Promise<void> {
+    const ctx = await makeContext(env, execution)
+    const { from, to, rawSize: size, raw } = message
+    try {
+      await receive(ctx, { door: 'email', from, to, size, raw })
+    } catch (error) {
+      if (!(error instanceof Problem) || !REFUSED_FOR_GOOD.has(error.code)) throw error
+      message.setReject(error.message)
+    }
+  },
+
+  async queue(batch: MessageBatch<WakeUp>, env: Env, execution: ExecutionContext): Promise<void> {
+    const ctx = await makeContext(env, execution)
+    const wakeUps = batch.messages.map((message) => message.body)
+    await (batch.queue === OUTBOUND ? relayBatch(ctx, wakeUps) : tellWebhooks(ctx, wakeUps))
+  },
+
+  /** The sweep: each stage finds in its rows what is owed; trouble in one holds up no other. */
+  async scheduled(_event: ScheduledController, env: Env, execution: ExecutionContext): Promise<void> {
+    const ctx = await makeContext(env, execution)
+    await Promise.all(
+      Object.entries(SWEEPS).map(([stage, sweep]) =>
+        sweep(ctx).catch((error) => ctx.log('error', 'a sweep failed', { stage, error: describeError(error) })),
+      ),
+    )
+  },
 } satisfies ExportedHandler<Env, WakeUp>
+
+/** The queue of deliveries; the other one tells webhooks. */
+const OUTBOUND = 'pochta-outbound'
+
+/** What no later try would change. All else may be trouble of ours. */
+const REFUSED_FOR_GOOD: ReadonlySet<ProblemCode> = new Set(['not_found', 'payload_too_large', 'message_refused'])
+
+const SWEEPS = { relay: sweepRelay }
+
+async function tellWebhooks(_ctx: Context, _wakeUps: WakeUp[]): Promise<void> {}
 
 /** Read once in the life of an isolate: settings and keys do not change under it. */
 let settled: Promise<{ config: Config; keyring: Context['keyring'] }> | undefined
