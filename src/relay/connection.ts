@@ -6,11 +6,10 @@ import { openSession, type Session } from '../smtp/session.ts'
 import type { StoredReply } from '../store/mail/shapes.ts'
 import type { RelayTarget } from './choose.ts'
 
-/** A host that does not take a connection within this time is not there. */
-const CONNECT_MS = 30_000
-
-/** Greeting, TLS and login together: what takes longer would eat the claims of all that wait. */
-const OPEN_MS = 90_000
+/** Together they leave time, under a claim, to begin at least one transaction: else a slow relay would have us try for ever and never begin. */
+const LOOK_UP_MS = 10_000
+const CONNECT_MS = 20_000
+const OPEN_MS = 60_000
 
 /** A clock out of the context's time and the platform's timers. */
 export function clockOf(ctx: Context): Clock {
@@ -28,7 +27,7 @@ export async function connectTo(ctx: Context, target: RelayTarget): Promise<Sess
   const { host, port, security, auth, clearAuth } = target
   const clock = clockOf(ctx)
   // Asked each time, because a name may have come to mean another host since the relay was made.
-  await within(clock, CONNECT_MS, ctx.net.checkHost(host), 'looking up the relay')
+  await within(clock, LOOK_UP_MS, ctx.net.checkHost(host), 'looking up the relay')
   const connecting = ctx.net.connect({ host, port, security })
   const pipe = await within(clock, CONNECT_MS, connecting, 'connecting to the relay').catch((error) => {
     connecting.then((late) => forget(() => late.close())).catch(() => undefined)

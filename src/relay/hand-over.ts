@@ -155,7 +155,8 @@ class Group {
     } catch (error) {
       load.content = undefined
       this.ctx.log('warn', 'a message to relay could not be read', { id: load.held.id, error: describeError(error) })
-      const judged: Judged = error instanceof Gone ? { kind: 'failed', reason: error.message } : { kind: 'released' }
+      const judged: Judged =
+        error instanceof Gone ? { kind: 'failed', reason: error.message } : { kind: 'deferred', reply: UNREADABLE }
       await load.judge(new Map(recipients.map((index) => [index, judged])))
       return undefined
     }
@@ -185,11 +186,14 @@ class Group {
 
   private async judgeRest(judged: Judged): Promise<void> {
     const jobs = this.queue.splice(0)
-    await Promise.all(
-      jobs.map(({ load, recipients }) => load.judge(new Map(recipients.map((index) => [index, judged])))),
-    )
+    const judging = jobs.map(({ load, recipients }) => load.judge(new Map(recipients.map((index) => [index, judged]))))
+    // All of them are waited for, because nothing runs on once the batch has ended.
+    const failed = (await Promise.allSettled(judging)).find((end) => end.status === 'rejected')
+    if (failed) throw failed.reason
   }
 }
+
+const UNREADABLE = { code: 451, enhanced: '4.3.0', text: 'not sent: the stored message could not be read' }
 
 /** Replies that speak of our login (RFC 4954 section 6, RFC 3207 section 4): a setting is wrong, and no mail is failed for that. */
 const ABOUT_US = [530, 534, 535, 538]

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { readVerp } from '../../src/mail/verp.ts'
 import { relayBatch } from '../../src/relay/relay.ts'
 import { sweepRelay } from '../../src/relay/sweep.ts'
@@ -378,18 +378,190 @@ test('the sweep finds what is due and what was orphaned, and nothing that is cla
   expect(woken()).toEqual(new Set([due, later, held, orphan]))
 })
 
-test('what is owed is found by its index, and claimed by its key', async () => {
-  const { ctx } = await scene()
-  const plan = async (statement: ReturnType<typeof sql>) =>
-    (await ctx.stores.directory.all<{ detail: string }>(sql`EXPLAIN QUERY PLAN ${statement}`))
-      .map(({ detail }) => detail)
-      .join('\n')
-  expect(
-    await plan(sql`SELECT id FROM messages WHERE due <= 1 AND scheduled_at IS NULL ORDER BY due LIMIT 5`),
-  ).toContain('messages_due')
-  const claim = await plan(
-    sql`UPDATE messages SET claim = 'x' WHERE (account, direction, id) IN
-      (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each('[]')) AND due <= 1`,
+test('what is owed is found by its index, and claimed by its key, however much else there is', async () => {
+  const { world, ctx, account, relay } = await scene()
+  const ids: string[] = []
+  for (let at = 0; at < 40; at++) ids.push(await putOutbox(ctx, account, ['a@there.test'], { due: START + 99 * HOUR }))
+  const id = await putOutbox(ctx, account, ['a@there.test'])
+  await run(ctx, sql`UPDATE messages SET due = NULL WHERE due < ${START + HOUR} AND id <> ${id}`)
+  const before = world.tally.read
+  await sweepRelay(ctx)
+  const swept = world.tally.read
+  await relay(id)
+  expect(swept - before).toBeLessThan(10)
+  expect(world.tally.read - swept).toBeLessThan(30)
+})
+
+test('a first deferral costs five rows, later ones four', async () => {
+  const { world, ctx, account, relay } = await scene({ rcpt: () => '451 not now' })
+  const id = await putOutbox(ctx, account, ['a@there.test'])
+  const cost = async () => {
+    const before = world.tally.written
+    await relay(id)
+    return world.tally.written - before
+  }
+  expect(await cost()).toBe(5)
+  world.pass(2 * MINUTE)
+  expect(await cost()).toBe(4)
+})
+
+test('a large message is streamed by one read, and arrives as it is', async () => {
+  const { world, ctx, account, remote, relay } = await scene()
+  const line = `${'0123456789'.repeat(7)}\r\n`
+  const raw = `From: hello@sender.test\r\nSubject: big\r\n\r\n${line.repeat(40_000)}`
+  const id = await putOutbox(ctx, account, ['a@there.test'], { raw })
+  const { gets } = world.tally
+  await relay(id)
+  expect(world.tally.gets - gets).toBe(1)
+  expect(remote.taken[0]?.data === raw).toBe(true)
+})
+
+test.each([10, 1_200_000])('8-bit content and UTF-8 headers go only where they are taken (%i octets)', async (size) => {
+  const filler = 'x'
+    .repeat(78)
+    .concat('\r\n')
+    .repeat(size / 80)
+  const raws = { eightBit: `From: a@b.test\r\n\r\n${filler}é\r\n`, utf8: `Subject: é\r\n\r\n${filler}x\r\n` }
+  const plain = `From: a@b.test\r\n\r\n${filler}x\r\n`
+  const all = await scene({ ehlo: ['PIPELINING', '8BITMIME', 'SMTPUTF8'] })
+  const none = await scene({ ehlo: [] })
+  for (const { ctx, account, relay } of [all, none]) {
+    for (const raw of [raws.eightBit, raws.utf8, plain]) {
+      await relay(await putOutbox(ctx, account, ['a@there.test'], { raw }))
+    }
+  }
+  expect(all.remote.taken).toHaveLength(3)
+  expect(none.remote.taken).toHaveLength(1)
+  const failed = await eventsOf(none.ctx, none.account)
+  expect(failed.filter(({ type }) => type === 'email.failed')).toHaveLength(2)
+})
+
+test('a message whose bytes are gone fails, and says so', async () => {
+  const { ctx, account, relay } = await scene()
+  const id = await putOutbox(ctx, account, ['a@there.test'])
+  const other = await putOutbox(ctx, account, ['b@there.test'])
+  await run(ctx, sql`UPDATE messages SET raw_key = 'raw/nowhere' WHERE account = ${account.number} AND id = ${id}`)
+  await relay(id, other)
+  const [recipient] = (await readOutbox(ctx, account, id)).recipients
+  expect(recipient).toMatchObject({ state: 'failed', reply: { text: 'the stored message is gone' } })
+  expect((await readOutbox(ctx, account, other)).last_event).toBe('sent')
+})
+
+test('an attempt that never comes to an outcome is given up after twenty tries', async () => {
+  const { world, ctx, account, remote, relay } = await scene()
+  const id = await putOutbox(ctx, account, ['a@there.test'])
+  await run(
+    ctx,
+    sql`UPDATE messages SET recipients = json_set(recipients, '$[0].attempts', 20, '$[0].begun', 1)
+      WHERE account = ${account.number} AND id = ${id}`,
   )
-  expect(claim).toContain('PRIMARY KEY (account=? AND direction=? AND id=?)')
+  world.pass(MINUTE)
+  await relay(id)
+  expect(remote.connections).toBe(0)
+  expect((await readOutbox(ctx, account, id)).recipients[0]).toMatchObject({ state: 'failed', unknown: true })
+})
+
+test('a row that cannot be written holds up no other, and its own outcome is unknown', async () => {
+  const { world, ctx, account, relay } = await scene()
+  const ids = await Promise.all(['a', 'b', 'c'].map((name) => putOutbox(ctx, account, [`${name}@there.test`])))
+  const [poison = ''] = ids
+  const refuse = `CREATE TRIGGER poison BEFORE UPDATE ON messages WHEN NEW.id = '${poison}' AND NEW.last_event = 'sent'
+    BEGIN SELECT RAISE(ABORT, 'no'); END`
+  await run(ctx, sql.raw(refuse))
+  await relay(...ids)
+  await run(ctx, sql.raw('DROP TRIGGER poison'))
+  const states = async () =>
+    Promise.all(ids.map(async (id) => (await readOutbox(ctx, account, id)).recipients[0]?.state))
+  const before = await states()
+  expect(before[0]).toBe('queued')
+  world.pass(15 * MINUTE)
+  await relay(...ids)
+  expect(await states()).toEqual(['sent', 'sent', 'sent'])
+  expect((await readOutbox(ctx, account, poison)).recipients[0]).toMatchObject({ unknown: true, attempts: 2 })
+})
+
+test('messages of several accounts share a connection, and each account has its own history', async () => {
+  const { world, ctx, account, remote } = await scene()
+  const { account: other } = await makeAccount(world)
+  const mine = await putOutbox(ctx, account, ['a@there.test'])
+  const theirs = await putOutbox(ctx, other, ['b@there.test'])
+  await relayBatch(ctx, [
+    { account, messages: [mine] },
+    { account: other, messages: [theirs] },
+  ])
+  expect(remote.connections).toBe(1)
+  expect((await eventsOf(ctx, account)).map(({ data }) => data.email_id)).toEqual([mine])
+  expect((await eventsOf(ctx, other)).map(({ data }) => data.email_id)).toEqual([theirs])
+})
+
+test('another’s message id brings nothing', async () => {
+  const { world, ctx, account, remote, relay } = await scene()
+  const { account: other } = await makeAccount(world)
+  const theirs = await putOutbox(ctx, other, ['b@there.test'])
+  await relay(theirs)
+  expect(remote.connections).toBe(0)
+  expect(await readOutbox(ctx, other, theirs)).toMatchObject({ claim: null, last_event: 'queued' })
+  expect(account.number).not.toBe(other.number)
+})
+
+test('a relay that takes one connection only gets everything over that one', async () => {
+  const { ctx, account, remote, relay } = await scene({
+    greeting: (connection) => (connection === 1 ? '220 hello' : '421 too many connections'),
+  })
+  const ids = await Promise.all(Array.from({ length: 60 }, (_, at) => putOutbox(ctx, account, [`r${at}@there.test`])))
+  await relay(...ids)
+  expect(remote.connections).toBe(2)
+  expect(remote.taken).toHaveLength(60)
+})
+
+test('a relay that ends every connection at once is left alone after three, and nobody fails', async () => {
+  const { ctx, account, remote, relay } = await scene({ mail: () => '421 go away' })
+  const ids = await Promise.all(Array.from({ length: 20 }, (_, at) => putOutbox(ctx, account, [`r${at}@there.test`])))
+  await relay(...ids)
+  expect(remote.connections).toBe(3)
+  const rows = await Promise.all(ids.map((id) => readOutbox(ctx, account, id)))
+  expect(rows.every(({ claim, recipients }) => claim === null && recipients[0]?.state === 'deferred')).toBe(true)
+})
+
+test.each([
+  ['never takes the connection', new Remote(), () => new Promise<never>(() => undefined)],
+  ['never greets', new Remote({ greeting: () => 'silence' }), undefined],
+  ['falls silent', new Remote({ mail: () => 'silence' }), undefined],
+])('a relay that %s is given up by a timer', async (_, remote, connect) => {
+  const world = await makeWorld({
+    net: { connect: connect ?? remote.connect },
+    config: { RELAY_URL: 'smtp://127.0.0.1:2525' },
+  })
+  const { account } = await makeAccount(world)
+  const id = await putOutbox(world.ctx, account, ['a@there.test'])
+  const wait = setTimeout
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  let over = false
+  const relaying = relayBatch(world.ctx, [{ account, messages: [id] }]).finally(() => {
+    over = true
+  })
+  for (let second = 0; second < 600 && !over; second++) {
+    await vi.advanceTimersByTimeAsync(1000)
+    await new Promise((resolve) => wait(resolve, 1))
+  }
+  vi.useRealTimers()
+  await relaying
+  const row = await readOutbox(world.ctx, account, id)
+  expect(row).toMatchObject({ claim: null, recipients: [{ state: 'deferred', attempts: 1 }] })
+})
+
+test('what was told by a slow relay is written down before the next answer comes', async () => {
+  let waited: Promise<unknown> | undefined
+  const { ctx, account, relay } = await scene({
+    dot: async ({ to }) => {
+      if (to.includes('b@there.test')) {
+        waited = new Promise((resolve) => setTimeout(resolve, 2500)).then(() => readOutbox(ctx, account, id))
+        await waited
+      }
+      return '250 ok'
+    },
+  })
+  const id = await putOutbox(ctx, account, ['a@there.test', 'b@there.test'])
+  await relay(id)
+  expect(await waited).toMatchObject({ recipients: [{ state: 'sent' }, { state: 'queued' }] })
 })

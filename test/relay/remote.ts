@@ -4,7 +4,7 @@ import type { Net, Socket } from '../../src/context.ts'
 
 export type Taken = { from: string; to: string[]; data: string }
 
-/** Each answers a reply line; 'drop' ends the connection, 'silence' says nothing. Left out, all is taken. */
+/** Each answers a reply line; 'drop' ends the connection, 'silence' says nothing any more. Left out, all is taken. */
 export type Manners = {
   greeting?(connection: number): string
   ehlo?: string[]
@@ -57,6 +57,7 @@ class Connection {
   private mail: Taken | undefined
   private inData = false
   private ended = false
+  private silent = false
   private work: Promise<void> = Promise.resolve()
 
   constructor(remote: Remote, number: number) {
@@ -127,7 +128,8 @@ class Connection {
   }
 
   private say(reply: string): void {
-    if (this.ended || reply === 'silence') return
+    if (reply === 'silence') this.silent = true
+    if (this.ended || this.silent) return
     if (reply !== 'drop') this.feed?.enqueue(utf8(`${reply}\r\n`))
     if (reply === 'drop' || reply.startsWith('421')) this.end()
   }
