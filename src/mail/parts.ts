@@ -123,7 +123,8 @@ export function describePart(
   const set = {
     charset: text(parameter(content.params, 'charset')),
     filename: text(name && decodeWords(name)),
-    disposition: text(placed.value),
+    // Without what a mailer forgot to part from it by a semicolon.
+    disposition: text(/^[a-z0-9_-]{1,40}/.exec(placed.value)?.[0]),
     contentId: text(bare(fields.get('content-id'))),
     description: text(decodeWords(decoded(fields.get('content-description')))),
     method: text(parameter(content.params, 'method')?.toUpperCase()),
@@ -136,12 +137,17 @@ export function describePart(
   return { part: Object.assign(part, onlySet(set)), boundary: content.params.get('boundary'), cut }
 }
 
+// QUIRK: some mailers leave the semicolon behind the type out; without it neither type nor boundary would be known.
+const FORGOTTEN_SEMICOLON = /^([^\s;="]{1,127}\/[^\s;="]{1,127})[ \t]+(?=[\w-]{1,40}=)/
+
+/** Two tokens (RFC 2045 section 5.1). */
+const MEDIA_TYPE = /^[!#$%&'*+.^_`|~0-9a-z-]{1,127}\/[!#$%&'*+.^_`|~0-9a-z-]{1,127}/
+
 function contentType(field: string | undefined, inDigest: boolean): Structured {
-  const read = parseStructured(field ?? '')
-  // A type without a slash is none (RFC 2045 section 5.2), and within a digest the default is a message (RFC 2046 section 5.1.5).
-  const slash = read.value.indexOf('/')
-  if (slash > 0 && slash < read.value.length - 1) return read
-  return { value: inDigest ? 'message/rfc822' : 'text/plain', params: read.params }
+  const read = parseStructured((field ?? '').replace(FORGOTTEN_SEMICOLON, '$1; '))
+  const type = MEDIA_TYPE.exec(read.value)?.[0]
+  // What is no type at all is the default (RFC 2045 section 5.2), which in a digest is a message (RFC 2046 section 5.1.5).
+  return { value: type ?? (inDigest ? 'message/rfc822' : 'text/plain'), params: read.params }
 }
 
 /** QUIRK: the first word counts, so that `(comment) "base64";` is understood. */

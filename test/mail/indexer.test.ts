@@ -162,6 +162,26 @@ test.each<[string, unknown[], string[]]>([
   expect(index(mail(name)).problems).toEqual(problems)
 })
 
+test.each([
+  ['multipart/mixed boundary=b', 'multipart/mixed'],
+  ['Image/PNG\x01', 'image/png'],
+  ['"text/html"', 'text/html'],
+  ['text/', 'text/plain'],
+  ['/html', 'text/plain'],
+  ['<b>/x', 'text/plain'],
+  ['', 'text/plain'],
+])('the type %j is %s', (written, type) => {
+  expect(index(`Content-Type: ${written}\r\n\r\nx`).root.type).toBe(type)
+})
+
+test('a forgotten semicolon behind the type or the disposition hides neither', () => {
+  const text =
+    'Content-Type: multipart/mixed boundary="B b"\r\n\r\n--B b\r\nContent-Disposition: attachment filename=a\r\n\r\nx\r\n--B b--'
+  const { root, problems } = index(text)
+  expect(problems).toEqual([])
+  expect(root.parts).toMatchObject([{ type: 'text/plain', disposition: 'attachment' }])
+})
+
 test('file names are read in every form that mailers write', () => {
   const names = index(mail('names in every form')).root.parts?.map((part) => part.filename)
   expect(names).toEqual([
