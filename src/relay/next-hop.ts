@@ -1,7 +1,7 @@
-/** Where a message goes next, and where what comes back about it goes: asked once a batch for each sender. */
+/** Where a message goes next, and where what comes back about it goes: asked once a batch for each sender’s domain. */
 import type { Context } from '../context.ts'
-import { type Address, addressKey, parseAddress } from '../mail/address.ts'
-import { findSendingDomain } from '../store/directory/domains.ts'
+import { parseAddress } from '../mail/address.ts'
+import { findVerified } from '../store/directory/domains.ts'
 import type { Held } from '../store/mail/deliveries.ts'
 import { chooseRelay, type RelayTarget } from './choose.ts'
 
@@ -15,27 +15,26 @@ export type NextHop = {
 export function askNextHops(ctx: Context): (held: Held) => Promise<NextHop | undefined> {
   const known = new Map<string, Promise<NextHop | undefined>>()
   return (held) => {
-    const author = authorOf(held)
-    const key = `${held.account.number} ${author ? addressKey(author) : ''}`
-    const hop = known.get(key) ?? findNextHop(ctx, held, author)
+    const domain = senderDomain(held)
+    const key = `${held.account.number} ${domain}`
+    const hop = known.get(key) ?? findNextHop(ctx, held, domain)
     known.set(key, hop)
     return hop
   }
 }
 
-async function findNextHop(ctx: Context, { account }: Held, author: Address | undefined): Promise<NextHop | undefined> {
-  const name = author?.domain ?? ''
-  const target = await chooseRelay(ctx, account, name)
+async function findNextHop(ctx: Context, { account }: Held, domain: string): Promise<NextHop | undefined> {
+  const target = await chooseRelay(ctx, account, domain)
   if (!target) return undefined
-  const domain = author && (await findSendingDomain(ctx.stores, account.number, addressKey(author), name))
-  const label = domain?.returnPathLabel ?? ctx.config.RETURN_PATH_LABEL
-  return { target, bounceDomain: `${label}.${name}` }
+  // A verified name is one account's alone, and that this one may send under it was found when the mail was taken.
+  const label = (await findVerified(ctx.stores, domain))?.returnPathLabel ?? ctx.config.RETURN_PATH_LABEL
+  return { target, bounceDomain: `${label}.${domain}` }
 }
 
-/** In whose name it is sent: the From that was authorised when it was taken. */
-function authorOf({ parties, sender }: Held): Address | undefined {
+/** In whose name it is sent: the domain of the From that was authorised when it was taken. */
+function senderDomain({ parties, sender }: Held): string {
   const [from = ''] = parties.from
   // The name before it was decoded for reading, and may hold anything.
   const written = from.endsWith('>') ? from.slice(from.lastIndexOf('<') + 1, -1) : from
-  return parseAddress(written) ?? parseAddress(sender)
+  return (parseAddress(written) ?? parseAddress(sender))?.domain ?? ''
 }

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { readVerp } from '../../src/mail/verp.ts'
 import { relayBatch } from '../../src/relay/relay.ts'
 import { sweepRelay } from '../../src/relay/sweep.ts'
-import { makeAccount, makeWorld, START } from '../support/world.ts'
+import { addDomain, makeAccount, makeWorld, START } from '../support/world.ts'
 import { eventsOf, putOutbox, readOutbox, run } from './outbox.ts'
 import { type Manners, Remote } from './remote.ts'
 
@@ -57,6 +57,14 @@ test('each recipient has a return path of its own, which names it and nobody els
     expect(domain).toBe('send.sender.test')
     expect(await readVerp(ctx.keyring, local)).toEqual({ account: account.number, message: id, recipient })
   }
+})
+
+test('return paths stand under the label that the sender’s domain was set up with', async () => {
+  const { world, ctx, account, remote, relay } = await scene()
+  await addDomain(world, account, 'labelled.test')
+  await run(ctx, sql`UPDATE domains SET return_path_label = 'bounces' WHERE name = 'labelled.test'`)
+  await relay(await putOutbox(ctx, account, ['a@there.test'], { from: 'x@labelled.test' }))
+  expect(remote.taken[0]?.from).toMatch(/@bounces\.labelled\.test$/)
 })
 
 test('a message with many recipients is read once', async () => {
