@@ -3,45 +3,43 @@ import { sha256Hex } from '../base/seal.ts'
 import type { Access, Context } from '../context.ts'
 import { findKey, touchKey } from '../store/directory/keys.ts'
 import type { AccountRef } from '../store/stores.ts'
+import { makeRecent } from './recent.ts'
 
 /** A key that we know: of an account, or (account number 0) of the instance. */
 export type Recognised = { account: AccountRef; access: Access }
 
-/** A key deleted elsewhere may still be taken here for so long. */
-const REMEMBER_MS = 30_000
-
 /** `last_used_at` is written at most so often: it is a hint, and each write is billed. */
 const TOUCH_MS = 3_600_000
 
-/** So that strangers trying keys cannot fill the memory. */
-const MOST_REMEMBERED = 10_000
+/** Longer than any key of ours; more is not worth hashing. */
+const MAX_TOKEN = 200
 
-const remembered = new Map<string, { until: number; known: Recognised }>()
+const recent = makeRecent<Recognised>()
 
 /** Finds the owner of a key; undefined where nobody's. */
 export async function recognise(ctx: Context, token: string): Promise<Recognised | undefined> {
+  if (token.length > MAX_TOKEN) return undefined
   const hash = await sha256Hex(token)
-  const held = remembered.get(hash)
-  if (held && held.until > ctx.now()) return held.known
-  remembered.delete(hash)
+  const held = recent.get(ctx, hash)
+  if (held) return held
   const row = await findKey(ctx.stores, hash)
-  if (!row || row.accountState === 'closing') return undefined
-  if ((row.lastUsedAt ?? 0) < ctx.now() - TOUCH_MS) ctx.later(touchKey(ctx.stores, hash, ctx.now()))
+  if (row?.accountState !== 'active') return undefined
+  const lately = ctx.now() - TOUCH_MS
+  if ((row.lastUsedAt ?? 0) < lately) ctx.later(touchKey(ctx.stores, hash, ctx.now(), lately))
   const known: Recognised = {
     account: row.account,
     access: { key: row.id, scopes: new Set(row.scopes), ...(row.domainId ? { domainId: row.domainId } : {}) },
   }
-  if (remembered.size >= MOST_REMEMBERED) remembered.clear()
-  remembered.set(hash, { until: ctx.now() + REMEMBER_MS, known })
+  recent.put(ctx, hash, known)
   return known
 }
 
 /** Forgets a key at once where it was deleted. */
 export function forgetKey(hash: string): void {
-  remembered.delete(hash)
+  recent.drop((_, key) => key === hash)
 }
 
 /** Forgets all keys of an account that is being closed. */
 export function forgetKeysOf(account: number): void {
-  for (const [hash, held] of remembered) if (held.known.account.number === account) remembered.delete(hash)
+  recent.drop((known) => known.account.number === account)
 }

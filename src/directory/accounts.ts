@@ -1,18 +1,121 @@
 /** Accounts: the owners of mailboxes, addresses and keys. */
-import { notFound } from '../base/problem.ts'
-import type { Context } from '../context.ts'
-import { findAccountRow, findAccountRowByNumber, refOf } from '../store/directory/accounts.ts'
-import type { AccountRef } from '../store/stores.ts'
+import { notFound, Problem } from '../base/problem.ts'
+import { sha256Hex } from '../base/seal.ts'
+import { type Context, newId } from '../context.ts'
+import type { ListQuery } from '../contract/common.ts'
+import type { AccountPatch, NewAccountBody } from '../contract/directory/accounts.ts'
+import { ACCOUNT_SCOPES } from '../contract/route.ts'
+import { isoTime } from '../record/email-event.ts'
+import {
+  type AccountRow,
+  findAccountRow,
+  findAccountRowByNumber,
+  findUsage,
+  insertAccount,
+  listAccountRows,
+  patchAccount as patchRow,
+  refOf,
+} from '../store/directory/accounts.ts'
+import type { Once } from '../store/idempotency.ts'
+import { MAILBOXES } from '../store/mail/shapes.ts'
+import { type AccountRef, INSTANCE } from '../store/stores.ts'
+import { createOnce } from './create.ts'
+import { newKeyToken } from './keys.ts'
+import { asList, type List } from './list.ts'
 
-/** The account with this id, if it is active. @throws Problem not_found. */
+/** The account with this id, if it is open. @throws Problem not_found. */
 export async function findAccount(ctx: Context, id: string): Promise<AccountRef> {
-  const row = await findAccountRow(ctx.stores, id)
-  if (row?.state !== 'active') throw notFound('Account')
-  return refOf(row)
+  return refOf(await findRow(ctx, id))
 }
 
-/** The active account with this number; undefined where there is none. */
+/** The account with this number, if it is open: what a proof of our own names it by. */
 export async function findAccountByNumber(ctx: Context, number: number): Promise<AccountRef | undefined> {
   const row = await findAccountRowByNumber(ctx.stores, number)
   return row?.state === 'active' ? refOf(row) : undefined
+}
+
+/** Makes an account with its first key, whose token is shown here and never again. */
+export async function createAccount(ctx: Context, body: NewAccountBody, once?: Once) {
+  return createOnce(ctx, INSTANCE.number, once, async () => {
+    const id = newId(ctx)
+    const key = { id: newId(ctx), token: newKeyToken(ctx) }
+    const now = ctx.now()
+    const account = {
+      id,
+      name: body.name,
+      addressLimit: body.quota?.addresses ?? null,
+      storageBytes: body.quota?.storage_bytes ?? null,
+      sendsPerDay: body.quota?.sends_per_day ?? null,
+      now,
+      key: {
+        id: key.id,
+        hash: await sha256Hex(key.token),
+        name: 'First key',
+        permission: 'full_access',
+        scopes: ACCOUNT_SCOPES,
+      },
+      mailboxes: MAILBOXES.map(({ name, role }) => ({ id: newId(ctx), name, role })),
+    }
+    return {
+      answer: { ...show({ ...account, createdAt: now }), api_key: key },
+      insert: (keeping) => insertAccount(ctx.stores, account, keeping),
+      exists: async () => (await findAccountRow(ctx.stores, id)) !== undefined,
+      refusal: async () => new Problem('service_unavailable', 'The account was not made.', { retryAfter: 1 }),
+    }
+  })
+}
+
+export async function listAccounts(ctx: Context, page: ListQuery): Promise<List<ReturnType<typeof show>>> {
+  return asList(await listAccountRows(ctx.stores, page), page, show)
+}
+
+/** One account with what it uses of its quota. @throws Problem not_found. */
+export async function getAccount(ctx: Context, id: string) {
+  return showWithUsage(ctx, await findRow(ctx, id))
+}
+
+/** Renames an account or changes its quota. @throws Problem not_found. */
+export async function patchAccount(ctx: Context, id: string, patch: AccountPatch) {
+  const { name, quota = {} } = patch
+  const row = await patchRow(ctx.stores, id, {
+    ...(name === undefined ? {} : { name }),
+    ...(quota.addresses === undefined ? {} : { addressLimit: quota.addresses }),
+    ...(quota.storage_bytes === undefined ? {} : { storageBytes: quota.storage_bytes }),
+    ...(quota.sends_per_day === undefined ? {} : { sendsPerDay: quota.sends_per_day }),
+  })
+  if (!row) throw notFound('Account')
+  return showWithUsage(ctx, row)
+}
+
+async function findRow(ctx: Context, id: string): Promise<AccountRow> {
+  const row = await findAccountRow(ctx.stores, id)
+  if (row?.state !== 'active') throw notFound('Account')
+  return row
+}
+
+type Shown = Pick<AccountRow, 'id' | 'name' | 'createdAt' | 'storageBytes' | 'sendsPerDay' | 'addressLimit'>
+
+function show(row: Shown) {
+  return {
+    object: 'account' as const,
+    id: row.id,
+    name: row.name,
+    created_at: isoTime(row.createdAt),
+    quota: { storage_bytes: row.storageBytes, sends_per_day: row.sendsPerDay, addresses: row.addressLimit },
+  }
+}
+
+async function showWithUsage(ctx: Context, row: AccountRow) {
+  const usage = await findUsage(ctx.stores, refOf(row), ctx.now())
+  // Without counters it is being removed as we look.
+  if (!usage) throw notFound('Account')
+  return {
+    ...show(row),
+    usage: {
+      messages: usage.messages,
+      storage_bytes: usage.bytes,
+      sends_today: usage.sendsToday,
+      addresses: usage.addresses,
+    },
+  }
 }

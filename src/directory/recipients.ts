@@ -1,17 +1,21 @@
-/** Whose mail an envelope recipient is: the address as written, then without its +tag, then the domain's wildcard. */
+/** Whose mail it is. */
 import type { Context } from '../context.ts'
-import { type Address, addressKey, splitTag } from '../mail/address.ts'
-import { findAddressOwner } from '../store/directory/addresses.ts'
+import type { Address } from '../mail/address.ts'
+import { findTaker } from '../store/directory/addresses.ts'
 import type { AccountRef } from '../store/stores.ts'
+import { keysOf } from './lookup.ts'
 
-export type FoundRecipient = { account: AccountRef; address: string; tag: string | null }
-
-/** Finds the owner of an envelope recipient in one read; undefined where nobody takes its mail. */
-export async function findRecipient(ctx: Context, recipient: Address): Promise<FoundRecipient | undefined> {
-  const exact = addressKey(recipient)
-  const split = splitTag(recipient.local)
-  const base = split && addressKey({ ...recipient, local: split.base })
-  const wildcard = `*@${recipient.domain}`
-  const found = await findAddressOwner(ctx.stores, [exact, ...(base ? [base] : []), wildcard], ctx.now())
-  return found && { ...found, tag: split && found.address === base ? split.tag : null }
+/** The account that takes mail for an envelope recipient, by which address, and the +tag that was written; one read. */
+export async function findRecipient(
+  ctx: Context,
+  recipient: Address,
+): Promise<{ account: AccountRef; address: string; tag: string | null } | undefined> {
+  const keys = keysOf(recipient)
+  const taker = await findTaker(
+    ctx.stores,
+    keys.map(({ key }) => key),
+    ctx.now(),
+  )
+  if (!taker) return undefined
+  return { ...taker, tag: keys.find(({ key }) => key === taker.address)?.tag ?? null }
 }

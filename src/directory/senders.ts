@@ -1,58 +1,68 @@
-/** Who may send as whom: the owner of the verified domain, or of the very address. */
+/** By whose leave an address sends, and what its mail is signed with. */
 import { Problem } from '../base/problem.ts'
 import { unseal } from '../base/seal.ts'
 import type { Caller } from '../context.ts'
-import { type Address, addressKey } from '../mail/address.ts'
-import { findSendingDomain } from '../store/directory/domains.ts'
+import type { Address } from '../mail/address.ts'
+import type { DkimSigner } from '../mail/dkim.ts'
+import { findSendingDomain } from '../store/directory/senders.ts'
+import { keysOf } from './lookup.ts'
+import { makeRecent } from './recent.ts'
 
-/** What signs a sender's mail and takes its bounces. */
+/** A verified domain that may be sent from. */
 export type Sender = {
   domain: string
+  domainId: string
+  dkim: DkimSigner
+  /** Bounces come back to `<label>.<domain>`. */
   returnPathLabel: string
-  dkim: { domain: string; selector: string; privatePem: string }
 }
 
-/** So long may an answer of the directory be taken for the present one. */
-const REMEMBER_MS = 30_000
+/** By account and domain where the account has the domain, by account and address where it has only that. */
+const recent = makeRecent<Sender>()
 
-/** So that many senders cannot fill the memory. */
-const MOST_REMEMBERED = 1000
-
-const remembered = new Map<string, { until: number; sender: Sender }>()
-
-/** The sender that an address is. @throws Problem domain_not_verified where this key may not send from it. */
+/**
+ * The sender that an address is, for this account and key: the account has verified its domain, or has this very address
+ * (or the wildcard) on a verified domain of the instance.
+ * @throws Problem domain_not_verified.
+ */
 export async function findSender(ctx: Caller, from: Address): Promise<Sender> {
-  const name = `${ctx.account.number}:${ctx.access.domainId ?? ''}:${addressKey(from)}`
-  const held = remembered.get(name)
-  if (held && held.until > ctx.now()) return held.sender
-  const domain = await findSendingDomain(ctx.stores, ctx.account.number, addressKey(from), from.domain)
-  if (!domain) throw notVerified(from.domain)
-  if (ctx.access.domainId !== undefined && ctx.access.domainId !== domain.id) throw otherDomain(from.domain)
-  const privatePem = await unseal(ctx.keyring, `domains:${domain.account}:${domain.id}`, domain.dkimPrivate)
-  const sender = {
-    domain: domain.name,
-    returnPathLabel: domain.returnPathLabel,
-    dkim: { domain: domain.name, selector: domain.dkimSelector, privatePem },
+  const sender = await find(ctx, from)
+  if (!sender) {
+    throw new Problem('domain_not_verified', `The ${from.domain} domain is not verified.`, {
+      fields: [{ path: 'from', reason: 'is not of a verified domain of this account, nor an address of its own' }],
+      fix: 'Add the domain with POST /domains and set the DNS records it answers.',
+    })
   }
-  if (remembered.size >= MOST_REMEMBERED) remembered.clear()
-  remembered.set(name, { until: ctx.now() + REMEMBER_MS, sender })
+  if (ctx.access.domainId && ctx.access.domainId !== sender.domainId) {
+    throw new Problem('domain_not_verified', `This API key may not send from the ${from.domain} domain.`, {
+      fields: [{ path: 'from', reason: 'is not of the domain that the API key is bound to' }],
+      fix: 'Use a key that is bound to no domain, or to this one.',
+    })
+  }
   return sender
 }
 
-/** Forgets what is known of senders: a domain or address changed here. */
+/** Forgets what was read of domains: where one was changed or deleted, that holds here at once. */
 export function forgetSenders(): void {
-  remembered.clear()
+  recent.drop(() => true)
 }
 
-function notVerified(domain: string): Problem {
-  return new Problem('domain_not_verified', `The ${domain} domain is not verified for this account.`, {
-    fields: [{ path: 'from', reason: 'is not of a verified domain of this account' }],
-    fix: `Add it by POST /domains {"name": ${JSON.stringify(domain)}}, publish its records and verify it.`,
-  })
-}
-
-function otherDomain(domain: string): Problem {
-  return new Problem('domain_not_verified', `This API key may not send from ${domain}.`, {
-    fields: [{ path: 'from', reason: 'is of another domain than the key is bound to' }],
-  })
+async function find(ctx: Caller, from: Address): Promise<Sender | undefined> {
+  const account = ctx.account.number
+  const candidates = keysOf(from).map(({ key }) => key)
+  const byDomain = `${account} @${from.domain}`
+  const byAddress = `${account} ${candidates[0]}`
+  const held = recent.get(ctx, byDomain) ?? recent.get(ctx, byAddress)
+  if (held) return held
+  const row = await findSendingDomain(ctx.stores, account, { domain: from.domain, candidates, now: ctx.now() })
+  if (!row?.sending) return undefined
+  const privatePem = await unseal(ctx.keyring, `domains:${row.account}:${row.id}`, row.dkimPrivate)
+  const sender: Sender = {
+    domain: row.name,
+    domainId: row.id,
+    dkim: { domain: row.name, selector: row.dkimSelector, privatePem },
+    returnPathLabel: row.returnPathLabel,
+  }
+  recent.put(ctx, row.account === account ? byDomain : byAddress, sender)
+  return sender
 }

@@ -1,7 +1,19 @@
 /** Every route, for the app and for the published description. */
 import type { Bound } from '../route.ts'
+import { accounts } from './directory/accounts.ts'
+import { addresses } from './directory/addresses.ts'
+import { apiKeys } from './directory/api-keys.ts'
+import { domains } from './directory/domains.ts'
 import { health } from './health.ts'
 import { inbound } from './inbound.ts'
 import { sending } from './sending.ts'
 
-export const routes: readonly Bound[] = [...health, ...inbound, ...sending]
+export const routes: readonly Bound[] = [
+  ...health,
+  ...accounts,
+  ...domains,
+  ...addresses,
+  ...apiKeys,
+  ...inbound,
+  ...sending,
+]

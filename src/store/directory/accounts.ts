@@ -1,10 +1,10 @@
 /** Accounts: the row in the directory, and with it counters and mailboxes in the database that holds its mail. */
-import { and, desc, eq, gt, lt, sql } from 'drizzle-orm'
-import type { Keeping } from '../idempotency.ts'
-import { keepAnswer, notAnswered } from '../idempotency.ts'
+import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
 import { runBatch } from '../mail/change.ts'
-import { accounts } from '../schema.ts'
-import { type AccountRef, FIRST_MAIL_DB, INSTANCE, type Stores } from '../stores.ts'
+import { accounts, counters } from '../schema.ts'
+import { type AccountRef, FIRST_MAIL_DB, INSTANCE, mailOf, type Stores } from '../stores.ts'
+import { type Page, pageBy } from './page.ts'
 
 export type AccountRow = typeof accounts.$inferSelect
 
@@ -57,23 +57,71 @@ export function refOf(row: AccountRow): AccountRef {
   return { number: row.number, id: row.id, mailDb: row.mailDb }
 }
 
-/** A page of all accounts, newest first. */
-export async function listAccountRows(
-  stores: Stores,
-  page: { limit: number; after?: string; before?: string },
-): Promise<AccountRow[]> {
-  return stores.directory
-    .select()
-    .from(accounts)
-    .where(
-      and(page.after ? lt(accounts.id, page.after) : undefined, page.before ? gt(accounts.id, page.before) : undefined),
-    )
-    .orderBy(page.before ? accounts.id : desc(accounts.id))
-    .limit(page.limit + 1)
-}
-
 /** The account with this number, in whatever state. */
 export async function findAccountRowByNumber(stores: Stores, number: number): Promise<AccountRow | undefined> {
   const [row] = await stores.directory.select().from(accounts).where(eq(accounts.number, number))
   return row
+}
+
+/** A page of the accounts that are open, newest first. */
+export async function listAccountRows(stores: Stores, page: Page): Promise<AccountRow[]> {
+  const { where, orderBy, limit } = pageBy(accounts.id, page)
+  return stores.directory
+    .select()
+    .from(accounts)
+    .where(and(eq(accounts.state, 'active'), ...where))
+    .orderBy(orderBy)
+    .limit(limit)
+}
+
+/** What an account uses of its quota, and its addresses; undefined where it has no counters (any more). */
+export async function findUsage(
+  stores: Stores,
+  account: AccountRef,
+  now: number,
+): Promise<{ messages: number; bytes: number; sendsToday: number; addresses: number } | undefined> {
+  const [[row], [held]] = await Promise.all([
+    mailOf(stores, account).select().from(counters).where(eq(counters.account, account.number)),
+    stores.directory.all<{ held: number }>(
+      sql`SELECT COUNT(*) AS held FROM addresses WHERE account = ${account.number}`,
+    ),
+  ])
+  if (!row) return undefined
+  const today = row.day === Math.floor(now / 86_400_000)
+  return { messages: row.messages, bytes: row.bytes, sendsToday: today ? row.sent : 0, addresses: held?.held ?? 0 }
+}
+
+export type AccountPatch = Partial<Pick<AccountRow, 'name' | 'addressLimit' | 'storageBytes' | 'sendsPerDay'>>
+
+/** Changes an open account, and its quota where its mail is counted; undefined where there is none. */
+export async function patchAccount(stores: Stores, id: string, patch: AccountPatch): Promise<AccountRow | undefined> {
+  if (Object.keys(patch).length > 0) {
+    const row = await findAccountRow(stores, id)
+    if (row?.state !== 'active') return undefined
+    const set = (column: string, value: string | number | null | undefined): SQL[] =>
+      value === undefined ? [] : [sql`${sql.raw(column)} = ${value}`]
+    const quota = [...set('storage_bytes', patch.storageBytes), ...set('sends_per_day', patch.sendsPerDay)]
+    const own = [...set('name', patch.name), ...set('address_limit', patch.addressLimit), ...quota]
+    const directory = sql`UPDATE accounts SET ${sql.join(own, sql`, `)} WHERE number = ${row.number} AND state = 'active'`
+    const mail = sql`UPDATE counters SET ${sql.join(quota, sql`, `)} WHERE account = ${row.number}`
+    await runWhereMailIs(stores, row, [directory], quota.length > 0 ? [mail] : [])
+  }
+  const row = await findAccountRow(stores, id)
+  return row?.state === 'active' ? row : undefined
+}
+
+/** One batch where the account's mail lies beside the directory; else the directory's first, and repeating both is harmless. */
+export async function runWhereMailIs(
+  stores: Stores,
+  account: Pick<AccountRef, 'mailDb'>,
+  directory: SQL[],
+  mail: SQL[],
+): Promise<void> {
+  const database = mailOf(stores, account)
+  if (database === stores.directory) {
+    await runBatch(database, [...directory, ...mail])
+    return
+  }
+  await runBatch(stores.directory, directory)
+  await runBatch(database, mail)
 }

@@ -1,18 +1,126 @@
-/** Addresses: what mail is taken for. */
-import { sql } from 'drizzle-orm'
+/** Addresses that mail is taken for. One address is one account's, over the whole instance. */
+import { and, eq, sql } from 'drizzle-orm'
+import type { Keeping } from '../idempotency.ts'
+import { addresses } from '../schema.ts'
 import type { AccountRef, Stores } from '../stores.ts'
+import { insertOnce } from './insert.ts'
+import { type Page, pageBy } from './page.ts'
 
-/** The first of the candidates, in their order, that takes mail now, and its account. */
-export async function findAddressOwner(
+export type AddressRow = typeof addresses.$inferSelect
+
+/**
+ * Makes an address; false where it is taken, the account is closed or has as many as it may, or nobody whom `domainOf`
+ * allows has verified the domain: the account itself, or with `any` whoever it is.
+ */
+export async function insertAddress(
   stores: Stores,
-  candidates: string[],
+  row: AddressRow,
+  domainOf: 'account' | 'any',
+  keeping?: Keeping,
+): Promise<boolean> {
+  const owner = domainOf === 'account' ? sql`AND account = ${row.account}` : sql``
+  const exists = sql`EXISTS (SELECT 1 FROM addresses WHERE account = ${row.account} AND id = ${row.id})`
+  return insertOnce(
+    stores,
+    { account: row.account, now: row.createdAt, exists, keeping },
+    (free) => sql`INSERT INTO addresses (address, id, account, domain, name, forward_to, expires_at, created_at)
+      SELECT ${row.address}, ${row.id}, ${row.account}, ${row.domain}, ${row.name}, ${row.forwardTo},
+        ${row.expiresAt}, ${row.createdAt} WHERE ${free}
+        AND NOT EXISTS (SELECT 1 FROM addresses WHERE address = ${row.address})
+        AND EXISTS (SELECT 1 FROM domains WHERE name = ${row.domain} AND status = 'verified' ${owner})
+        AND (SELECT COUNT(*) FROM addresses WHERE account = ${row.account})
+          < COALESCE((SELECT address_limit FROM accounts WHERE number = ${row.account}), 9e15) RETURNING 1`,
+  )
+}
+
+/** Why an address was not made, as far as the account may know. */
+export async function whyNoAddress(
+  stores: Stores,
+  row: Pick<AddressRow, 'account' | 'address' | 'domain'>,
+  domainOf: 'account' | 'any',
+): Promise<'closed' | 'domain' | 'taken' | 'limit'> {
+  const owner = domainOf === 'account' ? sql`AND account = ${row.account}` : sql``
+  const [why] = await stores.directory.all<{ open: number; domain: number; taken: number }>(
+    sql`SELECT EXISTS (SELECT 1 FROM accounts WHERE number = ${row.account} AND state = 'active') AS open,
+      EXISTS (SELECT 1 FROM domains WHERE name = ${row.domain} AND status = 'verified' ${owner}) AS domain,
+      EXISTS (SELECT 1 FROM addresses WHERE address = ${row.address}) AS taken`,
+  )
+  if (!why?.open) return 'closed'
+  if (!why.domain) return 'domain'
+  return why.taken ? 'taken' : 'limit'
+}
+
+/** The account's address, by its id or itself. */
+export async function findAddress(
+  stores: Stores,
+  account: number,
+  by: { id: string } | { address: string },
+): Promise<AddressRow | undefined> {
+  const [row] = await stores.directory
+    .select()
+    .from(addresses)
+    .where(
+      and(eq(addresses.account, account), 'id' in by ? eq(addresses.id, by.id) : eq(addresses.address, by.address)),
+    )
+  return row
+}
+
+export async function listAddresses(
+  stores: Stores,
+  account: number,
+  page: Page & { domain?: string | undefined },
+): Promise<AddressRow[]> {
+  const { where, orderBy, limit } = pageBy(addresses.id, page)
+  const domain = page.domain === undefined ? undefined : eq(addresses.domain, page.domain)
+  return stores.directory
+    .select()
+    .from(addresses)
+    .where(and(eq(addresses.account, account), domain, ...where))
+    .orderBy(orderBy)
+    .limit(limit)
+}
+
+export async function patchAddress(
+  stores: Stores,
+  row: Pick<AddressRow, 'account' | 'address'>,
+  patch: Partial<Pick<AddressRow, 'name' | 'forwardTo' | 'expiresAt'>>,
+): Promise<AddressRow | undefined> {
+  const [changed] = await stores.directory
+    .update(addresses)
+    .set(patch)
+    .where(and(eq(addresses.account, row.account), eq(addresses.address, row.address)))
+    .returning()
+  return changed
+}
+
+/** Deletes an address; false where it was gone already. */
+export async function deleteAddress(stores: Stores, row: Pick<AddressRow, 'account' | 'address'>): Promise<boolean> {
+  const gone = await stores.directory
+    .delete(addresses)
+    .where(and(eq(addresses.account, row.account), eq(addresses.address, row.address)))
+    .returning({ id: addresses.id })
+  return gone.length > 0
+}
+
+/**
+ * Who takes mail for the first of these addresses that is there, has not expired, is an open account's and on a domain
+ * that receives; in one read.
+ */
+export async function findTaker(
+  stores: Stores,
+  candidates: readonly string[],
   now: number,
 ): Promise<{ account: AccountRef; address: string } | undefined> {
-  const [row] = await stores.directory.all<{ address: string; number: number; id: string; mail_db: string }>(
-    sql`SELECT a.address, o.number, o.id, o.mail_db FROM json_each(${JSON.stringify(candidates)}) AS candidate
-      JOIN addresses AS a ON a.address = candidate.value JOIN accounts AS o ON o.number = a.account
-      WHERE (a.expires_at IS NULL OR a.expires_at > ${now}) AND o.state = 'active'
+  const [row] = await stores.directory.all<Record<string, string | number>>(
+    sql`SELECT a.address, a.account, o.id, o.mail_db FROM json_each(${JSON.stringify(candidates)}) AS candidate
+      JOIN addresses AS a ON a.address = candidate.value
+      JOIN accounts AS o ON o.number = a.account AND o.state = 'active'
+      LEFT JOIN domains AS d ON d.name = a.domain AND d.status = 'verified'
+      WHERE (a.expires_at IS NULL OR a.expires_at > ${now})
+        AND COALESCE(d.settings ->> '$.capabilities.receiving', 'enabled') <> 'disabled'
       ORDER BY candidate.key LIMIT 1`,
   )
-  return row && { address: row.address, account: { number: row.number, id: row.id, mailDb: row.mail_db } }
+  if (!row) return undefined
+  const account = { number: Number(row.account), id: String(row.id), mailDb: String(row.mail_db) }
+  return { account, address: String(row.address) }
 }

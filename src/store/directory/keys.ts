@@ -1,7 +1,10 @@
 /** API keys. Stored as SHA-256 only: who reads the database cannot act as anybody. */
-import { and, desc, eq, gt, lt, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
+import type { Keeping } from '../idempotency.ts'
 import { apiKeys } from '../schema.ts'
 import { type AccountRef, INSTANCE, type Stores } from '../stores.ts'
+import { insertOnce } from './insert.ts'
+import { type Page, pageBy } from './page.ts'
 
 export type KeyRow = typeof apiKeys.$inferSelect
 
@@ -36,29 +39,58 @@ export async function findKey(stores: Stores, hash: string): Promise<FoundKey | 
   }
 }
 
-/** Notes that a key was used. */
-export async function touchKey(stores: Stores, hash: string, now: number): Promise<void> {
-  await stores.directory.update(apiKeys).set({ lastUsedAt: now }).where(eq(apiKeys.hash, hash))
+export type NewKey = {
+  id: string
+  hash: string
+  account: number
+  name: string
+  permission: string
+  scopes: readonly string[]
+  domainId: string | null
+}
+
+/** Makes a key; false where its account is closed, has no such domain, or was answered already. */
+export async function insertKey(stores: Stores, key: NewKey, now: number, keeping?: Keeping): Promise<boolean> {
+  const exists = sql`EXISTS (SELECT 1 FROM api_keys WHERE hash = ${key.hash})`
+  const domain = key.domainId
+    ? sql`EXISTS (SELECT 1 FROM domains WHERE account = ${key.account} AND id = ${key.domainId})`
+    : sql`1`
+  return insertOnce(
+    stores,
+    { account: key.account, now, exists, keeping },
+    (free) => sql`INSERT INTO api_keys (hash, id, account, name, permission, scopes, domain_id, created_at)
+      SELECT ${key.hash}, ${key.id}, ${key.account}, ${key.name}, ${key.permission}, ${JSON.stringify(key.scopes)},
+        ${key.domainId}, ${now} WHERE ${free} AND ${domain} RETURNING 1`,
+  )
+}
+
+/** Notes that a key was used, unless that was noted since `before`. */
+export async function touchKey(stores: Stores, hash: string, now: number, before: number): Promise<void> {
+  await stores.directory.run(
+    sql`UPDATE api_keys SET last_used_at = ${now}
+      WHERE hash = ${hash} AND (last_used_at IS NULL OR last_used_at < ${before})`,
+  )
 }
 
 /** A page of an account's keys, newest first. */
-export async function listKeys(
-  stores: Stores,
-  account: number,
-  page: { limit: number; after?: string; before?: string },
-): Promise<KeyRow[]> {
+export async function listKeys(stores: Stores, account: number, page: Page): Promise<KeyRow[]> {
+  const { where, orderBy, limit } = pageBy(apiKeys.id, page)
   return stores.directory
     .select()
     .from(apiKeys)
-    .where(
-      and(
-        eq(apiKeys.account, account),
-        page.after ? lt(apiKeys.id, page.after) : undefined,
-        page.before ? gt(apiKeys.id, page.before) : undefined,
-      ),
-    )
-    .orderBy(page.before ? apiKeys.id : desc(apiKeys.id))
-    .limit(page.limit + 1)
+    .where(and(eq(apiKeys.account, account), ...where))
+    .orderBy(orderBy)
+    .limit(limit)
+}
+
+/** Gives a key another name; false where the account has no such key. */
+export async function renameKey(stores: Stores, account: number, id: string, name: string): Promise<boolean> {
+  const renamed = await stores.directory
+    .update(apiKeys)
+    .set({ name })
+    .where(and(eq(apiKeys.account, account), eq(apiKeys.id, id)))
+    .returning({ id: apiKeys.id })
+  return renamed.length > 0
 }
 
 /** Deletes a key; answers its hash, or undefined where the account has no such key. */
@@ -68,6 +100,11 @@ export async function deleteKey(stores: Stores, account: number, id: string): Pr
     .where(and(eq(apiKeys.account, account), eq(apiKeys.id, id)))
     .returning({ hash: apiKeys.hash })
   return gone?.hash
+}
+
+/** The scopes in a row. */
+export function scopesOf(row: Pick<KeyRow, 'scopes'>): string[] {
+  return asTexts(JSON.parse(row.scopes))
 }
 
 function asTexts(value: unknown): string[] {

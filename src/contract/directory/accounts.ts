@@ -1,0 +1,125 @@
+/** Accounts: the owners of mailboxes, addresses and keys. The operator makes them. */
+import * as z from 'zod'
+import { deleted, HeaderText, Id, ListQuery, list, Time } from '../common.ts'
+import { route } from '../route.ts'
+
+const Limit = z.int().min(0).nullable()
+
+const Quota = z
+  .strictObject({
+    storage_bytes: Limit.meta({ description: 'Octets of all its mail; null is no limit.' }),
+    sends_per_day: Limit.meta({ description: 'Recipients sent to in a UTC day; null is no limit.' }),
+    addresses: Limit.meta({ description: 'How many addresses it may have; null is no limit.' }),
+  })
+  .meta({ id: 'Quota' })
+
+const Name = HeaderText.min(1).max(200)
+
+export const NewAccountBody = z
+  .strictObject({
+    name: Name.meta({ example: 'Demo' }),
+    quota: Quota.partial().optional(),
+  })
+  .meta({ id: 'NewAccount' })
+
+export type NewAccountBody = z.output<typeof NewAccountBody>
+
+export const AccountPatch = z
+  .strictObject({ name: Name.optional(), quota: Quota.partial().optional() })
+  .meta({ id: 'AccountPatch' })
+
+export type AccountPatch = z.output<typeof AccountPatch>
+
+const fields = {
+  object: z.literal('account'),
+  id: Id,
+  name: z.string(),
+  created_at: Time,
+  quota: Quota,
+}
+
+export const Account = z.object(fields).meta({ id: 'Account' })
+
+export const AccountWithUsage = z
+  .object({
+    ...fields,
+    usage: z.object({
+      messages: z.int(),
+      storage_bytes: z.int(),
+      sends_today: z.int(),
+      addresses: z.int(),
+    }),
+  })
+  .meta({ id: 'AccountWithUsage' })
+
+export const CreatedAccount = z
+  .object({
+    ...fields,
+    api_key: z.object({ id: Id, token: z.string().meta({ description: 'Shown here and never again.' }) }),
+  })
+  .meta({ id: 'CreatedAccount' })
+
+const tag = 'Accounts'
+const scope = 'operator'
+
+export const CreateAccount = route({
+  method: 'POST',
+  path: '/accounts',
+  tag,
+  summary: 'Make an account, with its first API key and its mailboxes.',
+  scope,
+  body: NewAccountBody,
+  creates: true,
+  status: 201,
+  answer: CreatedAccount,
+})
+
+export const ListAccounts = route({
+  method: 'GET',
+  path: '/accounts',
+  tag,
+  summary: 'All accounts, newest first.',
+  scope,
+  query: ListQuery,
+  answer: list(Account),
+})
+
+export const GetOwnAccount = route({
+  method: 'GET',
+  path: '/accounts/me',
+  tag,
+  summary: 'The account whose key this is, with its quota and what it uses of it.',
+  scope: 'account:read',
+  answer: AccountWithUsage,
+})
+
+export const GetAccount = route({
+  method: 'GET',
+  path: '/accounts/:id',
+  tag,
+  summary: 'One account, with its quota and what it uses of it.',
+  scope,
+  answer: AccountWithUsage,
+  problems: ['not_found'],
+})
+
+export const PatchAccount = route({
+  method: 'PATCH',
+  path: '/accounts/:id',
+  tag,
+  summary: 'Rename an account or change its quota.',
+  scope,
+  body: AccountPatch,
+  answer: AccountWithUsage,
+  problems: ['not_found'],
+})
+
+export const DeleteAccount = route({
+  method: 'DELETE',
+  path: '/accounts/:id',
+  tag,
+  summary: 'Close an account at once; every byte of it is removed in steps, its addresses and domains last.',
+  scope,
+  answer: deleted('account'),
+  problems: ['not_found'],
+})

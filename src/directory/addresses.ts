@@ -1,0 +1,138 @@
+/** Addresses that mail is taken for: made, changed, given up. */
+import { isUuid } from '../base/id.ts'
+import { type FieldFault, notFound, Problem } from '../base/problem.ts'
+import { type Caller, newId } from '../context.ts'
+import type { ListQuery } from '../contract/common.ts'
+import type { AddressPatch, NewAddressBody } from '../contract/directory/addresses.ts'
+import { addressKey, parseAddress } from '../mail/address.ts'
+import { isoTime } from '../record/email-event.ts'
+import {
+  type AddressRow,
+  deleteAddress as deleteRow,
+  findAddress,
+  insertAddress,
+  listAddresses as listRows,
+  patchAddress as patchRow,
+  whyNoAddress,
+} from '../store/directory/addresses.ts'
+import type { Once } from '../store/idempotency.ts'
+import { createOnce } from './create.ts'
+import { asList } from './list.ts'
+import { forgetSenders } from './senders.ts'
+
+/**
+ * Makes an address on a domain that the account has verified; the operator may place one on any verified domain.
+ * @throws Problem validation_error (no address, taken, too many), domain_not_verified.
+ */
+export async function createAddress(ctx: Caller, body: NewAddressBody, once?: Once) {
+  const account = ctx.account.number
+  const domainOf = ctx.access.key === 'operator' ? 'any' : 'account'
+  return createOnce(ctx, account, once, async () => {
+    const parsed = parseAddress(body.address)
+    if (!parsed) throw refused([{ path: 'address', reason: 'is not an email address' }])
+    const row: AddressRow = {
+      address: addressKey(parsed),
+      id: newId(ctx),
+      account,
+      domain: parsed.domain,
+      name: body.name ?? null,
+      forwardTo: JSON.stringify(readForwards(body.forward_to ?? [])),
+      expiresAt: body.expires_at ? Date.parse(body.expires_at) : null,
+      createdAt: ctx.now(),
+    }
+    return {
+      answer: show(row),
+      insert: (keeping) => insertAddress(ctx.stores, row, domainOf, keeping),
+      exists: async () => (await findAddress(ctx.stores, account, { id: row.id })) !== undefined,
+      refusal: async () => REFUSALS[await whyNoAddress(ctx.stores, row, domainOf)](row),
+    }
+  })
+}
+
+export async function listAddresses(ctx: Caller, page: ListQuery & { domain?: string | undefined }) {
+  return asList(await listRows(ctx.stores, ctx.account.number, page), page, show)
+}
+
+/** By id, or by the address itself. @throws Problem not_found. */
+export async function getAddress(ctx: Caller, idOrAddress: string) {
+  return show(await ownAddress(ctx, idOrAddress))
+}
+
+/** @throws Problem not_found, validation_error. */
+export async function patchAddress(ctx: Caller, idOrAddress: string, patch: AddressPatch) {
+  const row = await ownAddress(ctx, idOrAddress)
+  const changes = {
+    ...(patch.name === undefined ? {} : { name: patch.name }),
+    ...(patch.forward_to === undefined ? {} : { forwardTo: JSON.stringify(readForwards(patch.forward_to ?? [])) }),
+    ...(patch.expires_at === undefined ? {} : { expiresAt: patch.expires_at ? Date.parse(patch.expires_at) : null }),
+  }
+  if (Object.keys(changes).length === 0) return show(row)
+  const changed = await patchRow(ctx.stores, row, changes)
+  if (!changed) throw notFound('Address')
+  forgetSenders()
+  return show(changed)
+}
+
+/** @throws Problem not_found. */
+export async function deleteAddress(ctx: Caller, idOrAddress: string) {
+  const row = await ownAddress(ctx, idOrAddress)
+  if (!(await deleteRow(ctx.stores, row))) throw notFound('Address')
+  forgetSenders()
+  return { object: 'address' as const, id: row.id, deleted: true as const }
+}
+
+async function ownAddress(ctx: Caller, idOrAddress: string): Promise<AddressRow> {
+  const address = isUuid(idOrAddress) ? undefined : parseAddress(idOrAddress)
+  const by = address ? { address: addressKey(address) } : { id: idOrAddress }
+  const row = await findAddress(ctx.stores, ctx.account.number, by)
+  if (!row) throw notFound('Address')
+  return row
+}
+
+function readForwards(texts: readonly string[]): string[] {
+  const read = texts.map((text) => parseAddress(text)?.address)
+  const faults = read.flatMap((address, at): FieldFault[] =>
+    address ? [] : [{ path: `forward_to[${at}]`, reason: 'is not an email address' }],
+  )
+  if (faults.length > 0) throw refused(faults)
+  return [...new Set(read.flatMap((address) => address ?? []))]
+}
+
+const REFUSALS = {
+  closed: () => notFound('Account'),
+  domain: (row) =>
+    new Problem('domain_not_verified', `The ${row.domain} domain is not verified.`, {
+      fields: [{ path: 'address', reason: 'is not on a verified domain of this account' }],
+      fix: 'Add the domain with POST /domains and set the DNS records it answers.',
+    }),
+  taken: () => refused([{ path: 'address', reason: 'is taken' }]),
+  limit: () =>
+    refused(
+      [{ path: 'address', reason: 'is one more than the account may have' }],
+      'Ask the operator for a larger quota.',
+    ),
+} as const satisfies Record<Awaited<ReturnType<typeof whyNoAddress>>, (row: AddressRow) => Problem>
+
+function refused(fields: FieldFault[], fix?: string): Problem {
+  const first = fields[0]
+  const detail = fix === undefined ? { fields } : { fields, fix }
+  return new Problem('validation_error', `Invalid \`${first?.path}\`: ${first?.reason}`, detail)
+}
+
+function show(row: AddressRow) {
+  return {
+    object: 'address' as const,
+    id: row.id,
+    address: row.address,
+    domain: row.domain,
+    name: row.name,
+    forward_to: asTexts(JSON.parse(row.forwardTo)),
+    expires_at: row.expiresAt === null ? null : isoTime(row.expiresAt),
+    created_at: isoTime(row.createdAt),
+  }
+}
+
+/** Only `readForwards` makes what is written there. */
+function asTexts(value: unknown): string[] {
+  return value as string[]
+}

@@ -1,0 +1,17 @@
+import {
+  CreateAccount,
+  GetAccount,
+  GetOwnAccount,
+  ListAccounts,
+  PatchAccount,
+} from '../../../contract/directory/accounts.ts'
+import { createAccount, getAccount, listAccounts, patchAccount } from '../../../directory/accounts.ts'
+import { type Bound, on, param } from '../../route.ts'
+
+export const accounts: Bound[] = [
+  on(CreateAccount, ({ ctx, body, once }) => createAccount(ctx, body, once)),
+  on(ListAccounts, ({ ctx, query }) => listAccounts(ctx, query)),
+  on(GetOwnAccount, ({ ctx }) => getAccount(ctx, ctx.account.id)),
+  on(GetAccount, ({ ctx, params }) => getAccount(ctx, param(params, 'id'))),
+  on(PatchAccount, ({ ctx, params, body }) => patchAccount(ctx, param(params, 'id'), body)),
+]

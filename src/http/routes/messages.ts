@@ -1,0 +1,26 @@
+import {
+  ChangeMessage,
+  DeleteMessage,
+  GetMessage,
+  GetMessageAttachment,
+  GetMessageRaw,
+  ListMessageAttachments,
+  ListMessages,
+} from '../../contract/messages.ts'
+import { downloadRaw, getAttachment, listAttachments } from '../../mailbox/attachments.ts'
+import { changeMessage, deleteMessage } from '../../mailbox/change.ts'
+import { getMessage, listMessages } from '../../mailbox/read.ts'
+import { download } from '../download.ts'
+import { type Bound, on, param } from '../route.ts'
+
+export const messages: Bound[] = [
+  on(ListMessages, ({ ctx, query }) => listMessages(ctx, query)),
+  on(GetMessage, ({ ctx, params, query }) => getMessage(ctx, param(params, 'id'), query)),
+  on(ChangeMessage, ({ ctx, params, body }) => changeMessage(ctx, param(params, 'id'), body)),
+  on(DeleteMessage, ({ ctx, params, query }) => deleteMessage(ctx, param(params, 'id'), query.permanent === 'true')),
+  on(GetMessageRaw, async ({ ctx, params }) => download(await downloadRaw(ctx, param(params, 'id')))),
+  on(ListMessageAttachments, ({ ctx, params, query }) => listAttachments(ctx, { id: param(params, 'id') }, query)),
+  on(GetMessageAttachment, ({ ctx, params }) =>
+    getAttachment(ctx, { id: param(params, 'id') }, param(params, 'part')),
+  ),
+]
