@@ -1,0 +1,232 @@
+/** Mail at rest, sent and received alike: lists without bodies, one message, changes. */
+import * as z from 'zod'
+import { deleted, Id, ListQuery, list, Time } from './common.ts'
+import { route } from './route.ts'
+
+/** A link that needs no key. */
+export const Download = z.object({
+  download_url: z.string().meta({ description: 'Signed; needs no key and must not be shared further than the file.' }),
+  expires_at: Time,
+})
+
+/** The bytes of one attachment are behind its link. */
+export const AttachmentData = z
+  .object({
+    object: z.literal('attachment'),
+    id: Id,
+    part: z.string().meta({ description: 'The part’s path in the message.', example: '1.2' }),
+    filename: z.string().optional(),
+    size: z.int().meta({ description: 'Octets once decoded.' }),
+    content_type: z.string(),
+    content_disposition: z.enum(['inline', 'attachment']),
+    content_id: z.string().optional(),
+    ...Download.shape,
+  })
+  .meta({ id: 'AttachmentData' })
+
+/** An attachment as a message names it. */
+export const AttachmentLine = z.object({
+  id: Id,
+  filename: z.string().nullable(),
+  size: z.int(),
+  content_type: z.string(),
+  content_id: z.string().nullable(),
+  content_disposition: z.string().nullable(),
+})
+
+export const LastEvent = z.enum([
+  'bounced',
+  'canceled',
+  'clicked',
+  'complained',
+  'delivered',
+  'delivery_delayed',
+  'failed',
+  'opened',
+  'queued',
+  'scheduled',
+  'sent',
+  'suppressed',
+])
+
+const Reply = z.object({ code: z.int(), enhanced: z.string().nullable(), text: z.string() })
+
+/** One envelope recipient of a sent message. */
+export const RecipientView = z
+  .object({
+    address: z.string(),
+    state: z.enum([
+      'queued',
+      'deferred',
+      'sent',
+      'delivered',
+      'bounced',
+      'failed',
+      'complained',
+      'suppressed',
+      'canceled',
+    ]),
+    reply: Reply.nullable().meta({ description: 'The last word of a mail server on it.' }),
+    attempts: z.int(),
+    outcome_unknown: z.boolean().meta({ description: 'An attempt ended without an answer: it may have arrived.' }),
+    updated_at: Time,
+  })
+  .meta({ id: 'Recipient' })
+
+const Keyword = z.string().regex(/^[$A-Za-z0-9_.-]{1,64}$/, { error: 'a keyword has 1 to 64 of A-Z a-z 0-9 $ _ . -' })
+
+export const MessageSummary = z
+  .object({
+    object: z.literal('message'),
+    id: Id,
+    direction: z.enum(['received', 'sent']),
+    mailbox: Id,
+    uid: z.int().meta({ description: 'Ascending within a mailbox, never given twice.' }),
+    modseq: z.int().meta({ description: 'The step of the account’s history at which it changed last.' }),
+    keywords: z.record(z.string(), z.literal(true)).meta({ example: { $seen: true } }),
+    thread: Id,
+    message_id: z.string().nullable(),
+    from: z.string(),
+    to: z.array(z.string()),
+    cc: z.array(z.string()),
+    bcc: z.array(z.string()),
+    reply_to: z.array(z.string()),
+    subject: z.string(),
+    preview: z.string(),
+    created_at: Time,
+    date: Time.nullable().meta({ description: 'What the Date header says.' }),
+    size: z.int().meta({ description: 'Octets of the raw message.' }),
+    has_attachment: z.boolean(),
+    envelope_from: z.string().meta({ description: 'The reverse path; empty for the null path.' }),
+    received_for: z.array(z.string()),
+    address: z.string().nullable().meta({ description: 'Which of the account’s addresses took it.' }),
+    tag: z.string().nullable().meta({ description: 'What was written after the + of that address.' }),
+    last_event: LastEvent.nullable(),
+  })
+  .meta({ id: 'MessageSummary' })
+
+export const Message = MessageSummary.extend({
+  attachments: z.array(AttachmentLine.extend({ part: z.string() })),
+  recipients: z.array(RecipientView),
+  tags: z.array(z.object({ name: z.string(), value: z.string() })),
+  verdicts: z
+    .object({ spf: z.string().nullable(), dkim: z.string().nullable(), dmarc: z.string().nullable() })
+    .nullable()
+    .meta({ description: 'What the receiving edge found; null where none of ours judged.' }),
+  problems: z.array(z.string()).meta({ description: 'What was wrong with its form.' }),
+  raw: Download,
+  text: z.string().nullable().optional().meta({ description: 'Present where asked for.' }),
+  html: z.string().nullable().optional().meta({ description: 'Present where asked for.' }),
+}).meta({ id: 'Message' })
+
+/** `data_uri` puts inline images into the HTML; `cid` leaves their references as they were sent. */
+export const HtmlFormat = z.enum(['data_uri', 'cid']).default('data_uri').meta({
+  description: 'How inline images stand in the HTML: as data URIs (5 MiB of them at most), or as sent.',
+})
+
+export const ListMessages = route({
+  method: 'GET',
+  path: '/messages',
+  tag: 'Messages',
+  summary: 'List messages of both directions, newest first; a mailbox lists by when they entered it.',
+  scope: 'messages:read',
+  query: ListQuery.extend({
+    mailbox: z.string().optional().meta({ description: 'A mailbox’s id, or a role such as inbox.' }),
+    thread: z.string().optional(),
+    direction: z.enum(['received', 'sent']).optional(),
+    address: z
+      .string()
+      .optional()
+      .meta({ description: 'An address of the account: what it received, and what was sent from it.' }),
+    q: z.string().optional().meta({ description: 'Not served: refused.' }),
+  }),
+  answer: list(MessageSummary),
+  problems: ['invalid_parameter', 'not_found'],
+})
+
+export const GetMessage = route({
+  method: 'GET',
+  path: '/messages/:id',
+  tag: 'Messages',
+  summary: 'One message; with its text and HTML where they are asked for.',
+  scope: 'messages:read',
+  query: z.object({
+    body: z
+      .string()
+      .default('')
+      .transform((text) => text.split(',').filter(Boolean))
+      .pipe(z.array(z.enum(['text', 'html'])))
+      .meta({ description: '`text`, `html` or `text,html`.' }),
+    html_format: HtmlFormat,
+  }),
+  answer: Message,
+  problems: ['not_found'],
+})
+
+export const ChangeMessageBody = z
+  .strictObject({
+    keywords: z
+      .record(Keyword, z.boolean())
+      .optional()
+      .meta({
+        description: 'Those named are set (true) or taken away (false); the case of letters does not matter.',
+        example: { $seen: true },
+      }),
+    mailbox: z.string().optional().meta({ description: 'The id or role of the mailbox to move it to.' }),
+  })
+  .meta({ id: 'ChangeMessage' })
+
+export type ChangeMessageBody = z.output<typeof ChangeMessageBody>
+
+export const ChangeMessage = route({
+  method: 'PATCH',
+  path: '/messages/:id',
+  tag: 'Messages',
+  summary: 'Set keywords, move to another mailbox, or both in one step.',
+  scope: 'messages:write',
+  body: ChangeMessageBody,
+  answer: MessageSummary,
+  problems: ['not_found', 'service_unavailable'],
+})
+
+export const DeleteMessage = route({
+  method: 'DELETE',
+  path: '/messages/:id',
+  tag: 'Messages',
+  summary: 'Move to Trash; with `permanent=true` delete it and its bytes for good.',
+  scope: 'messages:write',
+  query: z.object({ permanent: z.enum(['true', 'false']).default('false') }),
+  answer: deleted('message'),
+  problems: ['not_found', 'validation_error', 'service_unavailable'],
+})
+
+export const GetMessageRaw = route({
+  method: 'GET',
+  path: '/messages/:id/raw',
+  tag: 'Messages',
+  summary: 'The message byte for byte.',
+  scope: 'messages:read',
+  answers: 'message/rfc822',
+  problems: ['not_found'],
+})
+
+export const ListMessageAttachments = route({
+  method: 'GET',
+  path: '/messages/:id/attachments',
+  tag: 'Messages',
+  summary: 'The attachments of a message, with links to their bytes.',
+  scope: 'messages:read',
+  query: ListQuery,
+  answer: list(AttachmentData),
+  problems: ['not_found'],
+})
+
+export const GetMessageAttachment = route({
+  method: 'GET',
+  path: '/messages/:id/attachments/:part',
+  tag: 'Messages',
+  summary: 'One attachment, by its id or its part’s path, with a link to its bytes.',
+  scope: 'messages:read',
+  answer: AttachmentData,
+  problems: ['not_found'],
+})
