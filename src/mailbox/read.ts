@@ -1,0 +1,149 @@
+/** Mail at rest is read: lists without bodies, one message with them. */
+import type * as z from 'zod'
+import { notFound, Problem } from '../base/problem.ts'
+import type { Caller } from '../context.ts'
+import type { Email } from '../contract/emails-read.ts'
+import type { ListMessages, Message, MessageSummary } from '../contract/messages.ts'
+import type { ReceivedEmail } from '../contract/receiving.ts'
+import { addressKey, parseAddress } from '../mail/address.ts'
+import { attachmentLines, receivedView, recipientView, sentView, summaryView } from '../record/message-view.ts'
+import { listOf, readPage } from '../record/page.ts'
+import {
+  type Filter,
+  findMessage,
+  listMessages as listLines,
+  listReceived as listReceivedLines,
+  listSent as listSentLines,
+  whyEmpty,
+} from '../store/mail/reading.ts'
+import type { StoredMessage } from '../store/mail/rows.ts'
+import { RECEIVED, SENT } from '../store/mail/shapes.ts'
+import { readBodies } from './bodies.ts'
+import { makeLink } from './links.ts'
+import { treeOf } from './raw.ts'
+
+type PageQuery = { limit: number; after?: string; before?: string }
+type HtmlFormat = 'data_uri' | 'cid'
+
+/** The newest of a conversation; longer ones are paged through as a list. */
+const MAX_THREAD = 100
+
+/** Sent mail, newest first. @throws Problem invalid_parameter. */
+export async function listSent(ctx: Caller, query: PageQuery) {
+  const { rows, more } = await listSentLines(ctx.stores, ctx.account, readPage(query))
+  return listOf(rows.map(sentView), more)
+}
+
+/** Received mail, newest first. @throws Problem invalid_parameter. */
+export async function listReceived(ctx: Caller, query: PageQuery) {
+  const { rows, more } = await listReceivedLines(ctx.stores, ctx.account, readPage(query))
+  return listOf(rows.map(receivedView), more)
+}
+
+/** Messages of both directions, narrowed as the query says. @throws Problem invalid_parameter, not_found (mailbox). */
+export async function listMessages(ctx: Caller, query: z.output<(typeof ListMessages)['query']>) {
+  if (query.q !== undefined) throw invalid('q', 'search is not served yet')
+  const page = readPage(query)
+  const filter = readFilter(query)
+  const { rows, more } = await listLines(ctx.stores, ctx.account, filter, page)
+  if (rows.length === 0 && filter.mailbox !== undefined) {
+    const why = await whyEmpty(ctx.stores, ctx.account, filter.mailbox, page.after ?? page.before)
+    if (why === 'no mailbox') throw notFound('Mailbox')
+    if (why === 'no cursor' && filter.thread === undefined) {
+      throw invalid(page.after ? 'after' : 'before', 'that message is no longer in the mailbox: begin again')
+    }
+  }
+  return listOf(rows.map(summaryView), more)
+}
+
+/** One sent mail with its bodies. @throws Problem not_found. */
+export async function getSent(ctx: Caller, id: string): Promise<z.input<typeof Email>> {
+  const message = await find(ctx, id, SENT)
+  const { text, html } = await readBodies(ctx, message, 'cid')
+  return {
+    object: 'email',
+    ...sentView(message),
+    html,
+    text,
+    tags: message.tags,
+    topic_id: null,
+    recipients: message.recipients.map(recipientView),
+    relay: message.relay,
+  }
+}
+
+/** One received mail with its bodies. @throws Problem not_found. */
+export async function getReceived(ctx: Caller, id: string, format: HtmlFormat): Promise<z.input<typeof ReceivedEmail>> {
+  const message = await find(ctx, id, RECEIVED)
+  const { text, html, headers, root } = await readBodies(ctx, message, format)
+  return {
+    object: 'email',
+    ...receivedView({ ...message, parts: root }),
+    html,
+    text,
+    headers,
+    raw: await makeLink(ctx, 'raw', { account: ctx.account, message: id, part: '' }),
+  }
+}
+
+/** One message of either direction, with those bodies that are asked for. @throws Problem not_found. */
+export async function getMessage(
+  ctx: Caller,
+  id: string,
+  want: { body: readonly ('text' | 'html')[]; html_format: HtmlFormat },
+): Promise<z.input<typeof Message>> {
+  const message = await find(ctx, id)
+  const pictures = want.body.includes('html') ? want.html_format : 'cid'
+  const bodies = want.body.length > 0 ? await readBodies(ctx, message, pictures) : undefined
+  const root = bodies?.root ?? (await treeOf(ctx, message))
+  return {
+    ...summaryView(message),
+    attachments: attachmentLines(id, root).map(({ related: _, ...line }) => line),
+    recipients: message.recipients.map(recipientView),
+    tags: message.tags,
+    verdicts: message.verdicts,
+    problems: message.problems,
+    raw: await makeLink(ctx, 'raw', { account: ctx.account, message: id, part: '' }),
+    ...(want.body.includes('text') ? { text: bodies?.text ?? null } : {}),
+    ...(want.body.includes('html') ? { html: bodies?.html ?? null } : {}),
+  }
+}
+
+/** A conversation, oldest message first. @throws Problem not_found. */
+export async function getThread(
+  ctx: Caller,
+  id: string,
+): Promise<{ object: 'thread'; id: string; has_more: boolean; messages: z.input<typeof MessageSummary>[] }> {
+  const { rows, more } = await listLines(ctx.stores, ctx.account, { thread: id }, { limit: MAX_THREAD })
+  if (rows.length === 0) throw notFound('Thread')
+  return { object: 'thread', id, has_more: more, messages: rows.reverse().map(summaryView) }
+}
+
+function readFilter(query: z.output<(typeof ListMessages)['query']>): Filter {
+  const { mailbox, thread, direction } = query
+  const address = query.address === undefined ? undefined : normalAddress(query.address)
+  return {
+    ...(mailbox === undefined ? {} : { mailbox }),
+    ...(thread === undefined ? {} : { thread }),
+    ...(direction === undefined ? {} : { direction: direction === 'sent' ? SENT : RECEIVED }),
+    ...(address === undefined ? {} : { address }),
+  }
+}
+
+/** As addresses are registered: in lower case, or the wildcard of a domain. */
+function normalAddress(text: string): string {
+  const wildcard = text.startsWith('*@')
+  const parsed = parseAddress(wildcard ? `x${text.slice(1)}` : text)
+  if (!parsed) throw invalid('address', 'is not an email address')
+  return wildcard ? `*@${parsed.domain}` : addressKey(parsed)
+}
+
+async function find(ctx: Caller, id: string, direction?: number): Promise<StoredMessage> {
+  const message = await findMessage(ctx.stores, ctx.account, id, direction)
+  if (!message) throw notFound(direction === undefined ? 'Message' : 'Email')
+  return message
+}
+
+function invalid(path: string, reason: string): Problem {
+  return new Problem('invalid_parameter', `Invalid \`${path}\`: ${reason}`, { fields: [{ path, reason }] })
+}
