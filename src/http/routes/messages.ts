@@ -20,7 +20,5 @@ export const messages: Bound[] = [
   on(DeleteMessage, ({ ctx, params, query }) => deleteMessage(ctx, param(params, 'id'), query.permanent === 'true')),
   on(GetMessageRaw, async ({ ctx, params }) => download(await downloadRaw(ctx, param(params, 'id')))),
   on(ListMessageAttachments, ({ ctx, params, query }) => listAttachments(ctx, { id: param(params, 'id') }, query)),
-  on(GetMessageAttachment, ({ ctx, params }) =>
-    getAttachment(ctx, { id: param(params, 'id') }, param(params, 'part')),
-  ),
+  on(GetMessageAttachment, ({ ctx, params }) => getAttachment(ctx, { id: param(params, 'id') }, param(params, 'part'))),
 ]
