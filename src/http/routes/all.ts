@@ -4,9 +4,15 @@ import { accounts } from './directory/accounts.ts'
 import { addresses } from './directory/addresses.ts'
 import { apiKeys } from './directory/api-keys.ts'
 import { domains } from './directory/domains.ts'
+import { emailsRead } from './emails-read.ts'
 import { health } from './health.ts'
 import { inbound } from './inbound.ts'
+import { links } from './links.ts'
+import { mailboxes } from './mailboxes.ts'
+import { messages } from './messages.ts'
+import { receiving } from './receiving.ts'
 import { sending } from './sending.ts'
+import { threads } from './threads.ts'
 
 export const routes: readonly Bound[] = [
   ...health,
@@ -16,4 +22,10 @@ export const routes: readonly Bound[] = [
   ...apiKeys,
   ...inbound,
   ...sending,
+  ...emailsRead,
+  ...receiving,
+  ...messages,
+  ...mailboxes,
+  ...threads,
+  ...links,
 ]
