@@ -1,4 +1,5 @@
 /** Charset labels as mail writes them, to decoders; nothing here throws, whatever the label or the bytes. */
+import { decodeWords } from 'postal-mime'
 
 /** A decoder and, where the label named none that we have, `known: false`: the text then is a guess. */
 export type Charset = { decoder: TextDecoder; known: boolean }
@@ -56,6 +57,15 @@ export function decodeUnlabelled(bytes: Uint8Array): string {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     return charsetOf('windows-1252').decoder.decode(bytes)
+  }
+}
+
+/** Encoded words (RFC 2047) as text; where the library should fail on them, they stay as they are. */
+export function decodeEncodedWords(text: string): string {
+  try {
+    return decodeWords(text)
+  } catch {
+    return text
   }
 }
 

@@ -56,7 +56,7 @@ SIX_BITS[EQUALS] = PAD
  * Base64 (RFC 2045 section 6.8): characters outside the alphabet are skipped, missing padding is forgiven.
  * QUIRK: padding ends a unit, not the data, because some mailers encode line by line; one lone character is dropped.
  */
-export class Base64Decoder implements Decoder {
+class Base64Decoder implements Decoder {
   private held = 0
   private count = 0
 

@@ -1,5 +1,5 @@
 /** The part tree of a message: where each part stands in the raw bytes, and what a reader may do with it. */
-import { decodeWords } from 'postal-mime'
+import { decodeEncodedWords } from './charset.ts'
 import type { Structured } from './header.ts'
 import { parameter, parseStructured, trimBlank, withoutComments } from './header.ts'
 
@@ -122,11 +122,11 @@ export function describePart(
   const name = parameter(placed.params, 'filename') || parameter(content.params, 'name')
   const set = {
     charset: text(parameter(content.params, 'charset')),
-    filename: text(name && decodeWords(name)),
+    filename: text(name && decodeEncodedWords(name)),
     // Without what a mailer forgot to part from it by a semicolon.
     disposition: text(/^[a-z0-9_-]{1,40}/.exec(placed.value)?.[0]),
     contentId: text(bare(fields.get('content-id'))),
-    description: text(decodeWords(decoded(fields.get('content-description')))),
+    description: text(decodeEncodedWords(decoded(fields.get('content-description')))),
     method: text(parameter(content.params, 'method')?.toUpperCase()),
     protocol: text(parameter(content.params, content.value === 'multipart/report' ? 'report-type' : 'protocol')),
     flowed: content.value === 'text/plain' && isWord(content, 'format', 'flowed'),

@@ -1,5 +1,6 @@
 /** Reads what a message says: names, subject, text, HTML. Out of its skeleton; no bytes make it throw. */
-import { addressParser, decodeWords } from 'postal-mime'
+import { addressParser } from 'postal-mime'
+import { decodeEncodedWords } from './charset.ts'
 import { parseDate } from './date.ts'
 import type { Fields } from './header.ts'
 import { firstField, readFields, trimBlank } from './header.ts'
@@ -89,7 +90,7 @@ function readHeader(fields: Fields, problems: Set<string>) {
   const date = value('date')
   const ownId = trimBlank(value('message-id')?.slice(0, MAX_VALUE) ?? '')
   return {
-    subject: subject === undefined ? undefined : decodeWords(subject.slice(0, MAX_VALUE)),
+    subject: subject === undefined ? undefined : decodeEncodedWords(subject.slice(0, MAX_VALUE)),
     from: mailboxes('from')[0],
     sender: mailboxes('sender')[0],
     to: mailboxes('to'),

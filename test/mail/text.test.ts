@@ -85,6 +85,12 @@ test.each([
   expect(unflow(text, false)).toBe(joined)
 })
 
+test('a part says itself that its lines flow', () => {
+  expect(bodies('text/plain; format=Flowed|a \r\nb').text).toBe('a b')
+  expect(bodies('text/plain; format=flowed; delsp=Yes|wo \r\nrd').text).toBe('word')
+  expect(bodies('text/plain|a \r\nb').text).toBe('a \nb')
+})
+
 test('with delsp the space at the break goes', () => {
   expect(unflow('wo \nrd', true)).toBe('word')
 })
@@ -135,6 +141,12 @@ test.each([
   ['1 Jan 2024 10:00:00', '2024-01-01T10:00:00.000Z'],
   ['2024-01-02T03:04:05Z', '2024-01-02T03:04:05.000Z'],
   ['2024-01-02 03:04:05 +0100', '2024-01-02T02:04:05.000Z'],
+  ['1 Jan 49 00:00:00 Z', '2049-01-01T00:00:00.000Z'],
+  ['1 Jan 50 00:00:00 Z', '1950-01-01T00:00:00.000Z'],
+  ['1 Jan 2024 00:60:00 Z', undefined],
+  ['1 Jan 2024 00:00:61 Z', undefined],
+  ['1st Jan 2024 00:00:00 Z', undefined],
+  ['1 Foo 2024 00:00:00 Z', undefined],
   ['29 Feb 2023 00:00:00 +0000', undefined],
   ['1 Jan 2024 24:00:00 +0000', undefined],
   ['0 Jan 2024 00:00:00 +0000', undefined],

@@ -14,6 +14,7 @@ test.each([
   ['nothing', []],
   ['<>', []],
   [`<${'x'.repeat(999)}> <b@y>`, ['b@y']],
+  [`<${'x'.repeat(998)}>`, ['x'.repeat(998)]],
   ['', []],
 ])('%.40s names the messages %j', (field, ids) => {
   expect(messageIds(field)).toEqual(ids)
