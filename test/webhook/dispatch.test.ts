@@ -1,0 +1,405 @@
+import { sql } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { runBatch } from '../../src/store/mail/change.ts'
+import { dispatchAccounts } from '../../src/webhook/dispatch.ts'
+import { updateWebhook } from '../../src/webhook/endpoints.ts'
+import { START } from '../support/world.ts'
+import { answered, dispatch, endpointAt, happen, listening, makeReceiver, rowsOf, silent, sweep } from './receiver.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+test('an event is told once, signed, with its seq, for two rows written and three round trips', async () => {
+  const receiver = await makeReceiver()
+  const { ctx, webhook } = await listening(receiver)
+  const seq = await happen(ctx)
+  Object.assign(receiver.world.tally, { trips: 0, written: 0 })
+  await dispatch(ctx)
+  expect(receiver.world.tally).toMatchObject({ trips: 3, written: 2 })
+  expect(receiver.calls).toHaveLength(1)
+  expect(receiver.calls[0]).toMatchObject({
+    method: 'POST',
+    url: `http://127.0.0.1:${receiver.port}/hook`,
+    timeoutMs: 15_000,
+    headers: { 'content-type': 'application/json', 'svix-timestamp': String(START / 1000) },
+    id: `msg_${webhook.id.replaceAll('-', '')}_${seq}`,
+    payload: { type: 'email.received', seq, created_at: '2026-11-23T12:00:00.000Z', data: { email_id: 'm1' } },
+  })
+  expect(receiver.calls[0]?.headers['webhook-signature']).toMatch(/^v1,[A-Za-z0-9+/]{43}=$/)
+  await dispatch(ctx)
+  await sweep(ctx)
+  receiver.world.pass(10 * MINUTE)
+  await sweep(ctx)
+  expect(receiver.calls).toHaveLength(1)
+  expect(await rowsOf(ctx, 'dispatches')).toMatchObject([{ seq, status: 'success', due: null, tries: 1 }])
+})
+
+test('events of a backlog are told in order of their making, all of them, two rows for each ten and one for each', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx, 'email.received', 25)
+  Object.assign(receiver.world.tally, { written: 0 })
+  await dispatch(ctx)
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual(Array.from({ length: 25 }, (_, at) => at + 1))
+  expect(receiver.world.tally.written).toBe(25 + 3)
+  expect(receiver.most.get('/hook')).toBe(2)
+})
+
+test('an endpoint is told only what it asks for, and not what happened before it was made', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx, 'email.sent')
+  await endpointAt(receiver, ctx, '/sent', { events: ['email.sent', 'message.deleted'] })
+  await happen(ctx, 'email.sent')
+  await happen(ctx, 'message.deleted')
+  await happen(ctx, 'email.received')
+  await dispatch(ctx)
+  expect(receiver.calls.map((call) => [call.path, call.payload.seq]).sort()).toEqual([
+    ['/hook', 4],
+    ['/sent', 2],
+    ['/sent', 3],
+  ])
+})
+
+test('what nobody asks for costs nothing on a wake-up, and the sweep passes over it for one row', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx, 'email.sent', 30)
+  Object.assign(receiver.world.tally, { trips: 0, written: 0 })
+  await dispatch(ctx)
+  expect(receiver.world.tally).toMatchObject({ trips: 1, written: 0 })
+  await sweep(ctx)
+  expect(await rowsOf(ctx, 'webhooks')).toMatchObject([{ cursor: 30, claimed_to: 30 }])
+  await happen(ctx)
+  await dispatch(ctx)
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual([31])
+})
+
+test('two who dispatch at once tell each event once', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx, 'email.received', 30)
+  await Promise.all([
+    dispatch(ctx),
+    dispatch(ctx),
+    sweep(ctx),
+    dispatchAccounts(ctx, [ctx.account, ctx.account], { readFull: async () => undefined }),
+  ])
+  expect(receiver.calls.map((call) => call.payload.seq).sort((a, b) => Number(a) - Number(b))).toEqual(
+    Array.from({ length: 30 }, (_, at) => at + 1),
+  )
+  expect(receiver.most.get('/hook')).toBe(2)
+})
+
+test('an event that comes while the endpoint is being told is told by who is telling', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx)
+  let late: number | undefined
+  receiver.on('/hook', async () => {
+    if (late === undefined) {
+      late = await happen(ctx)
+      // Its own wake-up finds the endpoint claimed, and leaves it be.
+      await dispatch(ctx)
+      expect(receiver.calls).toHaveLength(1)
+    }
+    return answered(204)
+  })
+  await dispatch(ctx)
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual([1, late])
+})
+
+test('a failed try is repeated by the schedule with the same id and a new time, and later events do not wait for it', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  const first = await happen(ctx)
+  receiver.on('/hook', (call) => (call.payload.seq === first ? answered(500, 'not now') : answered(200)))
+  await dispatch(ctx)
+  await happen(ctx)
+  await dispatch(ctx)
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual([1, 2])
+  const [row] = await rowsOf(ctx, 'dispatches')
+  expect(row).toMatchObject({ seq: 1, status: 'pending', tries: 1 })
+  expect(Number(row?.due) - START).toBeGreaterThanOrEqual(4000)
+  expect(Number(row?.due) - START).toBeLessThanOrEqual(6000)
+  receiver.world.pass(3900)
+  await sweep(ctx)
+  expect(receiver.calls).toHaveLength(2)
+  receiver.world.pass(2100)
+  await sweep(ctx)
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual([1, 2, 1])
+  expect(receiver.calls[2]?.id).toBe(receiver.calls[0]?.id)
+  expect(receiver.calls[2]?.headers['webhook-timestamp']).toBe(String(START / 1000 + 6))
+  expect(receiver.calls[2]?.body).toBe(receiver.calls[0]?.body)
+  expect(receiver.calls[2]?.headers['svix-signature']).not.toBe(receiver.calls[0]?.headers['svix-signature'])
+})
+
+test('a try that is due within a minute has a wake-up of its own', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  const delays: (number | undefined)[] = []
+  const wake = { ...ctx.wake, webhooks: (_: unknown, delay?: number) => void delays.push(delay) }
+  receiver.on('/hook', () => answered(500))
+  await happen(ctx)
+  await dispatch({ ...ctx, wake })
+  expect(delays).toEqual([expect.toSatisfy((delay: number) => delay >= 4 && delay <= 6)])
+})
+
+test('after ten tries within four days an event is given up', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  receiver.on('/hook', () => answered(503))
+  await happen(ctx)
+  await dispatch(ctx)
+  let hours = 0
+  for (; hours < 110; hours++) {
+    for (let minute = 0; minute < 60; minute += 5) {
+      receiver.world.pass(5 * MINUTE)
+      await dispatch(ctx)
+    }
+    const [row] = await rowsOf(ctx, 'dispatches')
+    if (row?.status === 'failed') break
+  }
+  expect(receiver.calls).toHaveLength(10)
+  // 5 s + 5 m + 30 m + 2 h + 5 h + 10 h + 14 h + 20 h + 24 h, a fifth less or more.
+  expect(hours).toBeGreaterThan(60)
+  expect(hours).toBeLessThan(91)
+  const [row] = await rowsOf(ctx, 'dispatches')
+  expect(row).toMatchObject({ status: 'failed', due: null, tries: 10 })
+  expect(JSON.parse(String(row?.attempts))).toHaveLength(10)
+})
+
+test('one endpoint that is silent holds up no other', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await endpointAt(receiver, ctx, '/slow')
+  const gate = Promise.withResolvers<void>()
+  receiver.on('/slow', async () => {
+    await gate.promise
+    return silent
+  })
+  await happen(ctx, 'email.received', 12)
+  const running = dispatch(ctx)
+  await expect.poll(() => receiver.calls.filter((call) => call.path === '/hook').length).toBe(12)
+  expect(receiver.calls.filter((call) => call.path === '/slow')).toHaveLength(2)
+  gate.resolve()
+  await running
+  expect(receiver.calls.filter((call) => call.path === '/slow')).toHaveLength(12)
+  expect(receiver.most.get('/slow')).toBe(2)
+})
+
+test('retries and new events together are never more than two in flight', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  receiver.on('/hook', () => answered(500))
+  await happen(ctx, 'email.received', 8)
+  await dispatch(ctx)
+  receiver.world.pass(10_000)
+  receiver.on('/hook', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    return answered(200)
+  })
+  await happen(ctx, 'email.received', 8)
+  await Promise.all([dispatch(ctx), dispatch(ctx), sweep(ctx)])
+  expect(receiver.calls).toHaveLength(24)
+  expect(receiver.most.get('/hook')).toBe(2)
+})
+
+test('a teller that dies in the middle loses nothing: each event of its page is tried again by itself', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx, 'email.received', 3)
+  const gate = Promise.withResolvers<never>()
+  receiver.on('/hook', () => gate.promise)
+  void dispatch(ctx)
+  await expect.poll(() => receiver.calls.length).toBe(2)
+  receiver.on('/hook', () => answered(200))
+  await happen(ctx)
+  receiver.world.pass(3 * MINUTE)
+  await sweep(ctx)
+  expect(receiver.calls).toHaveLength(2)
+  receiver.world.pass(MINUTE)
+  await sweep(ctx)
+  expect(
+    receiver.calls
+      .slice(2)
+      .map((call) => call.payload.seq)
+      .sort(),
+  ).toEqual([1, 2, 3, 4])
+  expect((await rowsOf(ctx, 'dispatches')).map((row) => row.status)).toEqual([
+    'success',
+    'success',
+    'success',
+    'success',
+  ])
+})
+
+test('an event that kills its teller is given up in the end, and takes no other along', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx, 'email.received', 4)
+  // The first two die with their teller, who dies of the first.
+  const dies = () => new Promise<never>(() => {})
+  receiver.on('/hook', (call) => (call.payload.seq === 1 || receiver.calls.length <= 2 ? dies() : answered(200)))
+  for (let times = 0; times < 20; times++) {
+    await Promise.race([dispatch(ctx), new Promise((resolve) => setTimeout(resolve, 50))])
+    if (times === 8) await happen(ctx)
+    receiver.world.pass(5 * MINUTE)
+  }
+  const statuses = (await rowsOf(ctx, 'dispatches')).map((row) => row.status)
+  expect(statuses).toEqual(['failed', 'success', 'success', 'success', 'success'])
+  expect(receiver.calls.filter((call) => call.payload.seq === 1)).toHaveLength(10)
+  for (const seq of [2, 3, 4, 5])
+    expect(receiver.calls.filter((call) => call.payload.seq === seq).length).toBeLessThan(3)
+})
+
+test('who comes back after his claim lapsed changes nothing', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx)
+  const gate = Promise.withResolvers<void>()
+  receiver.on('/hook', async () => {
+    if (receiver.calls.length > 1) return answered(200)
+    await gate.promise
+    return answered(500)
+  })
+  const slow = dispatch(ctx)
+  await expect.poll(() => receiver.calls.length).toBe(1)
+  receiver.world.pass(5 * MINUTE)
+  await dispatch(ctx)
+  gate.resolve()
+  await slow
+  expect(await rowsOf(ctx, 'dispatches')).toMatchObject([{ status: 'success', due: null }])
+  expect(await rowsOf(ctx, 'webhooks')).toMatchObject([{ failing_since: null }])
+})
+
+test('an acknowledgement that is lost is no reason to tell twice', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx, 'email.received', 12)
+  const { stores, lose } = losingAnswers(ctx)
+  lose(2)
+  await dispatch({ ...ctx, stores })
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual(Array.from({ length: 12 }, (_, at) => at + 1))
+  expect(await rowsOf(ctx, 'dispatches')).toHaveLength(12)
+})
+
+test('410 ends the calls at once, and an event says so', async () => {
+  const receiver = await makeReceiver()
+  const { ctx, webhook } = await listening(receiver)
+  await endpointAt(receiver, ctx, '/watch', { events: ['webhook.disabled'] })
+  receiver.on('/hook', () => answered(410))
+  await happen(ctx, 'email.received', 2)
+  await dispatch(ctx)
+  await happen(ctx)
+  await dispatch(ctx)
+  await sweep(ctx)
+  expect(receiver.calls.filter((call) => call.path === '/hook').length).toBeLessThanOrEqual(2)
+  const told = receiver.calls.filter((call) => call.path === '/watch').map((call) => call.payload)
+  expect(told).toMatchObject([
+    { type: 'webhook.disabled', data: { webhook_id: webhook.id, reason: 'It answered 410 Gone.' } },
+  ])
+  expect(await rowsOf(ctx, 'counters')).toMatchObject([{ listeners: 1 }])
+})
+
+test('five days of nothing but failure end the calls, and one success in between does not', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  receiver.on('/hook', () => answered(500))
+  const pass = async (ms: number) => {
+    receiver.world.pass(ms)
+    await happen(ctx)
+    await dispatch(ctx)
+  }
+  await pass(0)
+  await pass(4 * DAY)
+  receiver.on('/hook', () => answered(200))
+  await pass(HOUR)
+  expect(await rowsOf(ctx, 'webhooks')).toMatchObject([{ failing_since: null }])
+  receiver.on('/hook', () => silent)
+  await pass(HOUR)
+  await pass(5 * DAY - HOUR)
+  expect(await rowsOf(ctx, 'webhooks')).toMatchObject([{ status: 'enabled' }])
+  await pass(2 * HOUR)
+  expect(await rowsOf(ctx, 'webhooks')).toMatchObject([{ status: 'disabled' }])
+  expect(await rowsOf(ctx, 'counters')).toMatchObject([{ listeners: 0 }])
+  expect((await rowsOf(ctx, 'events')).map((row) => row.type)).toContain('webhook.disabled')
+  const before = receiver.calls.length
+  await pass(DAY)
+  await sweep(ctx)
+  expect(receiver.calls).toHaveLength(before)
+})
+
+test('an endpoint that is disabled is not called; enabled again, it is told what happens from then on', async () => {
+  const receiver = await makeReceiver()
+  const { ctx, webhook } = await listening(receiver)
+  await updateWebhook(ctx, webhook.id, { status: 'disabled' })
+  expect(await rowsOf(ctx, 'counters')).toMatchObject([{ listeners: 0 }])
+  await happen(ctx)
+  await dispatch(ctx)
+  await sweep(ctx)
+  await updateWebhook(ctx, webhook.id, { status: 'enabled' })
+  expect(await rowsOf(ctx, 'counters')).toMatchObject([{ listeners: 1 }])
+  const seq = await happen(ctx)
+  await dispatch(ctx)
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual([seq])
+})
+
+test('a closing account is not told of', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await happen(ctx)
+  await runBatch(ctx.stores.directory, [
+    sql`UPDATE counters SET state = 'closing' WHERE account = ${ctx.account.number}`,
+  ])
+  await dispatch(ctx)
+  await sweep(ctx)
+  expect(receiver.calls).toEqual([])
+})
+
+test('after thirty days what an endpoint was told is forgotten, in bounded steps, also of one that is deleted', async () => {
+  const receiver = await makeReceiver()
+  const { ctx, webhook } = await listening(receiver)
+  const other = await listening(receiver)
+  await happen(ctx, 'email.received', 3)
+  await happen(other.ctx, 'email.received', 2)
+  await dispatch(ctx)
+  await dispatch(other.ctx)
+  receiver.world.pass(29 * DAY)
+  await happen(ctx)
+  await dispatch(ctx)
+  await sweep(ctx)
+  expect(await rowsOf(ctx, 'dispatches')).toHaveLength(4)
+  receiver.world.pass(2 * DAY)
+  await runBatch(ctx.stores.directory, [sql`DELETE FROM webhooks WHERE id = ${other.webhook.id}`])
+  for (let tick = 0; tick < 5; tick++) await sweep(ctx)
+  expect(await rowsOf(ctx, 'dispatches')).toMatchObject([{ webhook: webhook.id, seq: 4 }])
+  expect(await rowsOf(other.ctx, 'dispatches')).toEqual([])
+})
+
+/** The same stores, whose next batches are made while their answers are lost, once told so. */
+function losingAnswers(ctx: Parameters<typeof dispatch>[0]) {
+  let left = 0
+  const lose = (times: number) => {
+    left = times
+  }
+  const { directory } = ctx.stores
+  const client = new Proxy(directory.$client, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      if (typeof member !== 'function') return member
+      if (name !== 'batch') return member.bind(target)
+      return async (...given: unknown[]) => {
+        const answer: unknown = await member.apply(target, given)
+        if (left-- > 0) throw new Error('D1_ERROR: Network connection lost.')
+        return answer
+      }
+    },
+  })
+  const database = new Proxy(directory, {
+    get: (target, name) => (name === '$client' ? client : Reflect.get(target, name)),
+  })
+  const stores = { ...ctx.stores, directory: database, mail: new Map([['DB', database]]) }
+  return { stores, lose }
+}
