@@ -5,6 +5,7 @@ import { addresses } from './directory/addresses.ts'
 import { apiKeys } from './directory/api-keys.ts'
 import { domains } from './directory/domains.ts'
 import { emailsRead } from './emails-read.ts'
+import { events } from './events.ts'
 import { health } from './health.ts'
 import { inbound } from './inbound.ts'
 import { links } from './links.ts'
@@ -13,6 +14,7 @@ import { messages } from './messages.ts'
 import { receiving } from './receiving.ts'
 import { sending } from './sending.ts'
 import { threads } from './threads.ts'
+import { webhooks } from './webhooks.ts'
 
 export const routes: readonly Bound[] = [
   ...health,
@@ -28,4 +30,6 @@ export const routes: readonly Bound[] = [
   ...mailboxes,
   ...threads,
   ...links,
+  ...webhooks,
+  ...events,
 ]
