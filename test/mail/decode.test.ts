@@ -65,6 +65,16 @@ test.each([
   expect(decode('quoted-printable', encoded)).toBe(decoded)
 })
 
+test('every octet can be escaped, in either case and however the escape is cut', () => {
+  const octets = Array.from({ length: 256 }, (_, octet) => octet)
+  const escapes = octets.map((octet) => `=${octet.toString(16).padStart(2, '0')}`).join('')
+  for (const text of [escapes, escapes.toUpperCase()]) {
+    const decoder = makeDecoder('quoted-printable')
+    const pieces = Array.from(mailBytes(text), (byte) => decoder.write(Uint8Array.of(byte)))
+    expect(Array.from(concat([...pieces, decoder.end()]))).toEqual(octets)
+  }
+})
+
 test('other encodings pass through as they are', () => {
   for (const encoding of ['7bit', '8bit', 'binary', 'x-uuencode', ''])
     expect(decode(encoding, 'a=41\r\n\0')).toBe('a=41\r\n\0')

@@ -152,7 +152,11 @@ test.each<[string, unknown[], string[]]>([
   ['multipart without a boundary', [['1', 'multipart/mixed', '--b\r\n\r\nx\r\n--b--']], ['missing_boundary']],
   ['multipart whose boundary never comes', [], ['unclosed_multipart', 'empty_multipart']],
   ['multipart marked base64', [['1', 'a/b', 'QUJD']], []],
-  ['dashes in text', [['1', 'text/plain', '--\r\n-- \r\n---\r\n--a\r\n-b\r\n--bc\r\n-']], []],
+  [
+    'dashes in text',
+    [['1', 'text/plain', '--\r\n-- \r\n---\r\n--a\r\n-b\r\n--bc\r\n--b-\r\n--b-x\r\n--b - -\r\n-xb\r\nx-b--\r\n-']],
+    [],
+  ],
   ['zero bytes', [['1', 'application/octet-stream', '\0\0\r\r\n\n\0']], []],
   ['repeated fields', [['1', 'text/html', '<b>x</b>']], []],
   ['type without a slash', [['1', 'text/plain', 'plain after all']], []],
