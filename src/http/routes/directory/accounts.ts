@@ -1,11 +1,13 @@
 import {
   CreateAccount,
+  DeleteAccount,
   GetAccount,
   GetOwnAccount,
   ListAccounts,
   PatchAccount,
 } from '../../../contract/directory/accounts.ts'
 import { createAccount, getAccount, listAccounts, patchAccount } from '../../../directory/accounts.ts'
+import { deleteAccount } from '../../../directory/removal.ts'
 import { type Bound, on, param } from '../../route.ts'
 
 export const accounts: Bound[] = [
@@ -14,4 +16,5 @@ export const accounts: Bound[] = [
   on(GetOwnAccount, ({ ctx }) => getAccount(ctx, ctx.account.id)),
   on(GetAccount, ({ ctx, params }) => getAccount(ctx, param(params, 'id'))),
   on(PatchAccount, ({ ctx, params, body }) => patchAccount(ctx, param(params, 'id'), body)),
+  on(DeleteAccount, ({ ctx, params }) => deleteAccount(ctx, param(params, 'id'))),
 ]
