@@ -4,6 +4,7 @@ import { accounts } from './directory/accounts.ts'
 import { addresses } from './directory/addresses.ts'
 import { apiKeys } from './directory/api-keys.ts'
 import { domains } from './directory/domains.ts'
+import { relays } from './directory/relays.ts'
 import { emailsRead } from './emails-read.ts'
 import { events } from './events.ts'
 import { health } from './health.ts'
@@ -22,6 +23,7 @@ export const routes: readonly Bound[] = [
   ...domains,
   ...addresses,
   ...apiKeys,
+  ...relays,
   ...inbound,
   ...sending,
   ...emailsRead,
