@@ -271,6 +271,7 @@ test('nothing is begun with less time under the claim than a transaction may tak
   const sent = rows.filter(({ recipients }) => recipients[0]?.state === 'sent')
   const back = rows.filter(({ recipients }) => recipients[0]?.state === 'queued')
   expect(sent.length).toBeGreaterThan(0)
+  expect(back.length).toBeGreaterThan(0)
   expect(sent.length + back.length).toBe(8)
   for (const row of back) {
     expect(row).toMatchObject({ claim: null, claimed_until: null, due: START })
@@ -308,27 +309,27 @@ test('test recipients and others of one message each get what is theirs', async 
   expect((await readOutbox(ctx, account, id)).recipients.map(({ state }) => state)).toEqual(['delivered', 'sent'])
 })
 
-test('a recipient that was brought further meanwhile stays there, and the others get their outcome', async () => {
-  const bounced = { address: 'a@there.test', state: 'bounced', attempts: 1, updatedAt: START }
-  const { ctx, account, relay } = await scene(
-    {
-      dot: async () => {
-        await run(
-          ctx,
-          sql`UPDATE messages SET recipients = json_set(recipients, '$[0]', json(${JSON.stringify(bounced)}))
-          WHERE account = ${account.number} AND id = ${id}`,
-        )
-        return '250 ok'
-      },
-    },
-    PLAIN,
-  )
-  const id = await putOutbox(ctx, account, ['a@there.test', 'b@there.test'])
-  await relay(id)
-  const row = await readOutbox(ctx, account, id)
-  expect(row.recipients.map(({ state }) => state)).toEqual(['bounced', 'sent'])
-  expect(row).toMatchObject({ last_event: 'bounced', claim: null, due: null })
-})
+test.each([
+  ['with our mark on it', sql`json_set(recipients, '$[0].state', 'bounced')`],
+  [
+    'written anew',
+    sql`json_set(recipients, '$[0]', json('{"address":"a@there.test","state":"bounced","attempts":1}'))`,
+  ],
+])(
+  'a recipient that was brought further meanwhile (%s) stays there, and the others get their outcome',
+  async (_, set) => {
+    let id = ''
+    const bounce = () =>
+      run(ctx, sql`UPDATE messages SET recipients = ${set} WHERE account = ${account.number} AND id = ${id}`)
+    const { ctx, account, relay } = await scene({ dot: () => bounce().then(() => '250 ok') }, PLAIN)
+    id = await putOutbox(ctx, account, ['a@there.test', 'b@there.test'])
+    await relay(id)
+    const row = await readOutbox(ctx, account, id)
+    expect(row.recipients.map(({ state }) => state)).toEqual(['bounced', 'sent'])
+    expect(row.recipients[0]).not.toHaveProperty('begun')
+    expect(row).toMatchObject({ last_event: 'bounced', claim: null, due: null })
+  },
+)
 
 test('who holds no claim any more writes nothing', async () => {
   const { ctx, account, relay } = await scene({
@@ -432,13 +433,15 @@ test.each([10, 1_200_000])('8-bit content and UTF-8 headers go only where they a
   const raws = { eightBit: `From: a@b.test\r\n\r\n${filler}é\r\n`, utf8: `Subject: é\r\n\r\n${filler}x\r\n` }
   const plain = `From: a@b.test\r\n\r\n${filler}x\r\n`
   const all = await scene({ ehlo: ['PIPELINING', '8BITMIME', 'SMTPUTF8'] })
+  const some = await scene({ ehlo: ['8BITMIME'] })
   const none = await scene({ ehlo: [] })
-  for (const { ctx, account, relay } of [all, none]) {
+  for (const { ctx, account, relay } of [all, some, none]) {
     for (const raw of [raws.eightBit, raws.utf8, plain]) {
       await relay(await putOutbox(ctx, account, ['a@there.test'], { raw }))
     }
   }
   expect(all.remote.taken).toHaveLength(3)
+  expect(some.remote.taken).toHaveLength(2)
   expect(none.remote.taken).toHaveLength(1)
   const failed = await eventsOf(none.ctx, none.account)
   expect(failed.filter(({ type }) => type === 'email.failed')).toHaveLength(2)
@@ -470,22 +473,42 @@ test('an attempt that never comes to an outcome is given up after twenty tries',
 })
 
 test('a row that cannot be written holds up no other, and its own outcome is unknown', async () => {
-  const { world, ctx, account, relay } = await scene()
-  const ids = await Promise.all(['a', 'b', 'c'].map((name) => putOutbox(ctx, account, [`${name}@there.test`])))
-  const [poison = ''] = ids
-  const refuse = `CREATE TRIGGER poison BEFORE UPDATE ON messages WHEN NEW.id = '${poison}' AND NEW.last_event = 'sent'
-    BEGIN SELECT RAISE(ABORT, 'no'); END`
+  const { world, ctx, account, remote, relay } = await scene({ greeting: () => '421 busy' })
+  const ids = await Promise.all(['a', 'b', 'c', 'd'].map((name) => putOutbox(ctx, account, [`${name}@there.test`])))
+  const poison = ids[2] ?? ''
+  const refuse = `CREATE TRIGGER poison BEFORE UPDATE ON messages
+    WHEN NEW.id = '${poison}' AND NEW.last_event <> 'queued' BEGIN SELECT RAISE(ABORT, 'no'); END`
   await run(ctx, sql.raw(refuse))
   await relay(...ids)
   await run(ctx, sql.raw('DROP TRIGGER poison'))
   const states = async () =>
     Promise.all(ids.map(async (id) => (await readOutbox(ctx, account, id)).recipients[0]?.state))
-  const before = await states()
-  expect(before[0]).toBe('queued')
+  expect(await states()).toEqual(['deferred', 'deferred', 'queued', 'deferred'])
+  remote.manners = {}
   world.pass(15 * MINUTE)
   await relay(...ids)
-  expect(await states()).toEqual(['sent', 'sent', 'sent'])
+  expect(await states()).toEqual(['sent', 'sent', 'sent', 'sent'])
   expect((await readOutbox(ctx, account, poison)).recipients[0]).toMatchObject({ unknown: true, attempts: 2 })
+})
+
+test('a recipient that is settled, or not due yet, is left alone when another is tried', async () => {
+  let busy = true
+  const { world, ctx, account, remote, relay } = await scene({
+    rcpt: (address) => (busy && address === 'slow@there.test' ? '451 not now' : '250 ok'),
+  })
+  const id = await putOutbox(ctx, account, ['ok@there.test', 'slow@there.test', 'later@there.test'])
+  const set = sql`json_set(recipients, '$[2].due', CAST(${START + HOUR} AS INTEGER))`
+  await run(ctx, sql`UPDATE messages SET recipients = ${set} WHERE account = ${account.number} AND id = ${id}`)
+  await relay(id)
+  busy = false
+  world.pass(2 * MINUTE)
+  await relay(id)
+  expect(remote.counts()).toEqual({ 'ok@there.test': 1, 'slow@there.test': 1 })
+  expect((await readOutbox(ctx, account, id)).due).toBe(START + HOUR)
+  world.pass(HOUR)
+  await relay(id)
+  expect(remote.counts()).toEqual({ 'ok@there.test': 1, 'slow@there.test': 1, 'later@there.test': 1 })
+  expect((await readOutbox(ctx, account, id)).recipients.map(({ attempts }) => attempts)).toEqual([1, 2, 1])
 })
 
 test('messages of several accounts share a connection, and each account has its own history', async () => {

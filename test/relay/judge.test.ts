@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import { type Judged, settleRecipients } from '../../src/relay/judge.ts'
+import { simulated } from '../../src/relay/test-recipients.ts'
+import { type Held, lastEventOf } from '../../src/store/mail/deliveries.ts'
+import type { Recipient } from '../../src/store/mail/shapes.ts'
+
+const patience = { now: 1000, giveUpMs: 3_600_000, randomUnit: () => 0.5 }
+
+function held(...recipients: Partial<Recipient>[]): Held {
+  const all = recipients.map(
+    (given): Recipient => ({ address: 'a@b.test', state: 'queued', attempts: 1, begun: 900, updatedAt: 0, ...given }),
+  )
+  return {
+    account: { number: 1, id: 'account', mailDb: 'DB' },
+    id: 'message',
+    createdAt: 0,
+    sender: 's@b.test',
+    parties: { from: ['s@b.test'], to: [], cc: [], bcc: [], reply_to: [] },
+    subject: '',
+    messageId: null,
+    tags: [],
+    rawKey: '',
+    size: 1,
+    claim: { token: 't', now: 900, until: 2000 },
+    recipients: all,
+    stored: JSON.stringify(all),
+  }
+}
+
+const outcomes: [string, Judged][] = [
+  ['sent', { kind: 'sent', reply: { code: 250, text: 'ok' }, relay: 'r' }],
+  ['deferred', { kind: 'deferred', reply: { code: 451, text: 'later' } }],
+  ['unknown', { kind: 'unknown', reason: 'lost' }],
+  ['bounced', { kind: 'bounced', reply: { code: 550, text: 'no' } }],
+  ['failed', { kind: 'failed', reason: 'no' }],
+  ['released', { kind: 'released' }],
+]
+
+test.each(outcomes)('an outcome that is applied twice changes nothing the second time (%s)', (_, judged) => {
+  const first = settleRecipients(held({}), new Map([[0, judged]]), patience)
+  const again = settleRecipients({ ...held({}), recipients: first.recipients }, new Map([[0, judged]]), patience)
+  expect(again.recipients).toEqual(first.recipients)
+  expect(again.events).toEqual([])
+  expect(again.visible).toBe(false)
+})
+
+test.each(outcomes)('no outcome brings a recipient down from where it stands (%s)', (_, judged) => {
+  for (const state of ['sent', 'delivered', 'bounced', 'complained', 'failed', 'suppressed', 'canceled'] as const) {
+    const { recipients } = settleRecipients(held({ state }), new Map([[0, judged]]), patience)
+    expect(recipients[0]?.state).toBe(state)
+  }
+})
+
+test('a claim is given back once no recipient is left under it, and is due when the next of them is', () => {
+  const two = held({}, {}, { state: 'deferred', begun: undefined, due: 5000 })
+  const deferred: Judged = { kind: 'deferred', reply: { code: 451, text: 'later' } }
+  expect(settleRecipients(two, new Map([[0, deferred]]), patience).release).toBeUndefined()
+  const both = new Map<number, Judged>([
+    [0, deferred],
+    [1, { kind: 'sent', reply: { code: 250, text: '' }, relay: 'r' }],
+  ])
+  expect(settleRecipients(two, both, patience).release).toEqual({ due: 5000 })
+})
+
+test('what a server says is kept short, and whole', () => {
+  const reply = { code: 550, text: `${'x'.repeat(499)}😀 and more` }
+  const { recipients } = settleRecipients(held({}), new Map([[0, { kind: 'bounced', reply }]]), patience)
+  expect(recipients[0]?.reply?.text.length).toBeLessThanOrEqual(500)
+  expect(recipients[0]?.reply?.text.isWellFormed()).toBe(true)
+})
+
+test('lists show of a message what is most to be said of its recipients', () => {
+  const shown = (...states: Recipient['state'][]) => lastEventOf(states.map((state) => ({ state })))
+  expect(shown('queued')).toBe('queued')
+  expect(shown('queued', 'deferred')).toBe('delivery_delayed')
+  expect(shown('sent', 'deferred')).toBe('sent')
+  expect(shown('delivered', 'sent')).toBe('delivered')
+  expect(shown('delivered', 'bounced', 'sent')).toBe('bounced')
+  expect(shown('delivered', 'complained')).toBe('complained')
+})
+
+test('test recipients are known by their whole address, in any case and with a label', () => {
+  const as = (address: string) => simulated({ address })
+  expect(as('Delivered@Resend.dev')).toEqual({ kind: 'simulated', as: 'delivered' })
+  expect(as('bounced+order.1@resend.dev')).toEqual({ kind: 'simulated', as: 'bounced' })
+  for (const other of [
+    'undelivered@resend.dev',
+    'delivered@resend.dev.test',
+    'deliveredx@resend.dev',
+    'a+b@resend.dev',
+  ]) {
+    expect(as(other)).toBeUndefined()
+  }
+})
