@@ -4,16 +4,20 @@ import { Problem, type ProblemCode } from './base/problem.ts'
 import { makeKeyring } from './base/seal.ts'
 import { type Config, readConfig } from './config.ts'
 import type { Context } from './context.ts'
+import { sweepDirectory } from './directory/removal.ts'
 import { makeApp } from './http/app.ts'
 import { routes } from './http/routes/all.ts'
+import { readFull } from './mailbox/full.ts'
+import { sweepMailbox } from './mailbox/sweep.ts'
 import { ambient, laterOn, queueWake, type WakeUp } from './platform/context.ts'
 import { guardedNet } from './platform/guarded-fetch.ts'
 import { connect } from './platform/sockets.ts'
 import { receive } from './reception/receive.ts'
 import { relayBatch } from './relay/relay.ts'
 import { sweepRelay } from './relay/sweep.ts'
-import { openStores } from './store/stores.ts'
+import { type AccountRef, openStores } from './store/stores.ts'
 import { newTally } from './store/tally.ts'
+import { dispatchAccounts, sweepWebhooks } from './webhook/dispatch.ts'
 
 type Env = {
   DB: D1Database
@@ -51,7 +55,8 @@ export default {
   async queue(batch: MessageBatch<WakeUp>, env: Env, execution: ExecutionContext): Promise<void> {
     const ctx = await makeContext(env, execution)
     const wakeUps = batch.messages.map((message) => message.body)
-    await (batch.queue === OUTBOUND ? relayBatch(ctx, wakeUps) : tellWebhooks(ctx, wakeUps))
+    if (batch.queue === OUTBOUND) await relayBatch(ctx, wakeUps)
+    else await dispatchAccounts(ctx, accountsOf(wakeUps), { readFull })
   },
 
   /** The sweep: each stage finds in its rows what is owed; trouble in one holds up no other. */
@@ -71,9 +76,17 @@ const OUTBOUND = 'pochta-outbound'
 /** What no later try would change. All else may be trouble of ours. */
 const REFUSED_FOR_GOOD: ReadonlySet<ProblemCode> = new Set(['not_found', 'payload_too_large', 'message_refused'])
 
-const SWEEPS = { relay: sweepRelay }
+const SWEEPS: Record<string, (ctx: Context) => Promise<void>> = {
+  relay: sweepRelay,
+  webhooks: (ctx) => sweepWebhooks(ctx, { readFull }),
+  directory: sweepDirectory,
+  mailbox: sweepMailbox,
+}
 
-async function tellWebhooks(_ctx: Context, _wakeUps: WakeUp[]): Promise<void> {}
+/** Each account once, however often it was woken. */
+function accountsOf(wakeUps: WakeUp[]): AccountRef[] {
+  return [...new Map(wakeUps.map(({ account }) => [account.number, account])).values()]
+}
 
 /** Read once in the life of an isolate: settings and keys do not change under it. */
 let settled: Promise<{ config: Config; keyring: Context['keyring'] }> | undefined

@@ -1,10 +1,10 @@
 /** One connection to a relay, opened within bounds: the network gives none of its own. */
 import type { Context } from '../context.ts'
+import type { RelayTarget } from '../directory/next-hop.ts'
 import { SessionError } from '../smtp/errors.ts'
 import { type Clock, forget, within } from '../smtp/pipe.ts'
 import { openSession, type Session } from '../smtp/session.ts'
 import type { StoredReply } from '../store/mail/shapes.ts'
-import type { RelayTarget } from './choose.ts'
 
 /** Together they leave time, under a claim, to begin at least one transaction: else a slow relay would have us try for ever and never begin. */
 const LOOK_UP_MS = 10_000

@@ -1,12 +1,12 @@
 /** Hands a group of messages to one relay, over as few connections as do. */
 import { describeError } from '../base/log.ts'
 import type { Context } from '../context.ts'
+import type { RelayTarget } from '../directory/next-hop.ts'
 import type { RecipientOutcome, Transaction } from '../smtp/envelope.ts'
 import { type Clock, within } from '../smtp/pipe.ts'
 import type { Session } from '../smtp/session.ts'
 import type { StoredReply } from '../store/mail/shapes.ts'
 import { type Content, Gone, hasEightBit, loadStream, loadWhole, MAX_KEPT_BYTES } from './body.ts'
-import type { RelayTarget } from './choose.ts'
 import { clockOf, connectTo, whyNoSession } from './connection.ts'
 import type { Gate } from './gate.ts'
 import type { Judged } from './judge.ts'

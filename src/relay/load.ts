@@ -1,9 +1,9 @@
 /** What is to be handed over of one message, and what is known of it so far but not yet written. */
 
+import type { RelayTarget } from '../directory/next-hop.ts'
 import type { Clock } from '../smtp/pipe.ts'
 import type { Held } from '../store/mail/deliveries.ts'
 import type { Content } from './body.ts'
-import type { RelayTarget } from './choose.ts'
 import type { Judged, Outcomes } from './judge.ts'
 import type { Recorder } from './recorder.ts'
 

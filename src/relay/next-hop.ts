@@ -1,9 +1,9 @@
 /** Where a message goes next, and where what comes back about it goes: asked once a batch for each sender’s domain. */
 import type { Context } from '../context.ts'
+import { chooseRelay, type RelayTarget } from '../directory/next-hop.ts'
 import { parseAddress } from '../mail/address.ts'
 import { findVerified } from '../store/directory/domains.ts'
 import type { Held } from '../store/mail/deliveries.ts'
-import { chooseRelay, type RelayTarget } from './choose.ts'
 
 export type NextHop = {
   target: RelayTarget

@@ -1,9 +1,9 @@
 /** What is to be tried of each claimed message, and which messages can share a connection. */
 import { describeError } from '../base/log.ts'
 import type { Context } from '../context.ts'
+import type { RelayTarget } from '../directory/next-hop.ts'
 import { makeVerp } from '../mail/verp.ts'
 import type { Held } from '../store/mail/deliveries.ts'
-import type { RelayTarget } from './choose.ts'
 import { clockOf } from './connection.ts'
 import type { Judged } from './judge.ts'
 import { type Job, Load } from './load.ts'
