@@ -118,10 +118,10 @@ test('a mail that comes in is listed, read, downloaded byte for byte, and told t
   const id = listed?.data[0]?.id ?? ''
   const { data: read } = await client().emails.receiving.get(id)
   expect(read).toMatchObject({ subject: 'Салом', text: 'Hello', message_id: '<in-1@away.test>' })
-  const bytes = await fetch(read?.raw?.download_url ?? '').then((answer) => answer.arrayBuffer())
+  const bytes = await service.follow(read?.raw?.download_url).then((answer) => answer.arrayBuffer())
   expect(Buffer.from(bytes).toString()).toBe(raw)
   const { data: attachments } = await client().emails.receiving.attachments.list({ emailId: id })
-  const download = await fetch(attachments?.data[0]?.download_url ?? '')
+  const download = await service.follow(attachments?.data[0]?.download_url)
   expect([...new Uint8Array(await download.arrayBuffer())]).toEqual([0, 1, 2, 253, 254, 255])
   expect(download.headers.get('content-security-policy')).toContain('sandbox')
 })

@@ -14,6 +14,8 @@ export type Service = {
   url: string
   /** Calls the API with a key and reads the JSON. */
   call(method: string, path: string, options?: CallOptions): Promise<{ status: number; body: Json; headers: Headers }>
+  /** Follows a signed link of an answer: it names the public address, which is not this test's port. */
+  follow(link: string | undefined): Promise<Response>
   /** Hands a mail to email(), as Cloudflare's door does. */
   email(from: string, to: string, raw: string): Promise<{ outcome: string; rejectReason?: string }>
   /** Runs the sweep once. */
@@ -59,6 +61,7 @@ export async function startService(
   return {
     url: origin,
     call: (method, path, options) => callJson(origin, method, path, options),
+    follow: (link = '') => fetch(origin + new URL(link).pathname + new URL(link).search),
     email: async (from, to, raw) => {
       const { outcome, rejectReason } = await worker.email({ from, to, raw })
       return rejectReason ? { outcome, rejectReason } : { outcome }
