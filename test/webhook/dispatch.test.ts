@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { runBatch } from '../../src/store/mail/change.ts'
 import { dispatchAccounts } from '../../src/webhook/dispatch.ts'
 import { updateWebhook } from '../../src/webhook/endpoints.ts'
+import { noFaults } from '../support/faults.ts'
 import { START } from '../support/world.ts'
 import { answered, dispatch, endpointAt, happen, listening, makeReceiver, rowsOf, silent, sweep } from './receiver.ts'
 
@@ -274,15 +275,34 @@ test('who comes back after his claim lapsed changes nothing', async () => {
   expect(await rowsOf(ctx, 'webhooks')).toMatchObject([{ failing_since: null }])
 })
 
-test('an acknowledgement that is lost is no reason to tell twice', async () => {
-  const receiver = await makeReceiver()
+test('an acknowledgement that is lost is no reason to tell twice, and a batch that fails is made again', async () => {
+  const faults = noFaults()
+  const receiver = await makeReceiver(faults)
   const { ctx } = await listening(receiver)
-  await happen(ctx, 'email.received', 12)
-  const { stores, lose } = losingAnswers(ctx)
-  lose(2)
-  await dispatch({ ...ctx, stores })
-  expect(receiver.calls.map((call) => call.payload.seq)).toEqual(Array.from({ length: 12 }, (_, at) => at + 1))
-  expect(await rowsOf(ctx, 'dispatches')).toHaveLength(12)
+  await happen(ctx, 'email.received', 32)
+  faults.batches = ['lose-answer', 'pass', 'fail', 'lose-answer', 'pass', 'lose-answer', 'fail']
+  await dispatch(ctx)
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual(Array.from({ length: 32 }, (_, at) => at + 1))
+  expect(await rowsOf(ctx, 'dispatches')).toHaveLength(32)
+  expect(faults.batches).toEqual([])
+})
+
+test('where outcomes cannot be written, the events are told again and none is lost', async () => {
+  const faults = noFaults()
+  const receiver = await makeReceiver(faults)
+  const { ctx } = await listening(receiver)
+  await happen(ctx, 'email.received', 2)
+  receiver.on('/hook', () => {
+    faults.down = true
+    return answered(200)
+  })
+  await dispatch(ctx)
+  faults.down = false
+  receiver.on('/hook', () => answered(200))
+  receiver.world.pass(5 * MINUTE)
+  await sweep(ctx)
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual([1, 2, 1, 2])
+  expect((await rowsOf(ctx, 'dispatches')).map((row) => row.status)).toEqual(['success', 'success'])
 })
 
 test('410 ends the calls at once, and an event says so', async () => {
@@ -377,29 +397,3 @@ test('after thirty days what an endpoint was told is forgotten, in bounded steps
   expect(await rowsOf(ctx, 'dispatches')).toMatchObject([{ webhook: webhook.id, seq: 4 }])
   expect(await rowsOf(other.ctx, 'dispatches')).toEqual([])
 })
-
-/** The same stores, whose next batches are made while their answers are lost, once told so. */
-function losingAnswers(ctx: Parameters<typeof dispatch>[0]) {
-  let left = 0
-  const lose = (times: number) => {
-    left = times
-  }
-  const { directory } = ctx.stores
-  const client = new Proxy(directory.$client, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name)
-      if (typeof member !== 'function') return member
-      if (name !== 'batch') return member.bind(target)
-      return async (...given: unknown[]) => {
-        const answer: unknown = await member.apply(target, given)
-        if (left-- > 0) throw new Error('D1_ERROR: Network connection lost.')
-        return answer
-      }
-    },
-  })
-  const database = new Proxy(directory, {
-    get: (target, name) => (name === '$client' ? client : Reflect.get(target, name)),
-  })
-  const stores = { ...ctx.stores, directory: database, mail: new Map([['DB', database]]) }
-  return { stores, lose }
-}

@@ -7,6 +7,7 @@ import { mailOf } from '../../src/store/stores.ts'
 import { dispatchAccount, sweepWebhooks } from '../../src/webhook/dispatch.ts'
 import { createWebhook } from '../../src/webhook/endpoints.ts'
 import type { ReadFull } from '../../src/webhook/payload.ts'
+import type { Faults } from '../support/faults.ts'
 import { makeAccount, makeWorld, type World } from '../support/world.ts'
 
 export type Call = GuardedRequest & { path: string; body: string; payload: Record<string, unknown>; id: string }
@@ -28,7 +29,7 @@ export type Receiver = {
 let nextPort = 10_000
 
 /** A world whose network leads here. */
-export async function makeReceiver(): Promise<Receiver> {
+export async function makeReceiver(faults?: Faults): Promise<Receiver> {
   const calls: Call[] = []
   const answers = new Map<string, (call: Call) => Answer>()
   const flying = new Map<string, number>()
@@ -48,7 +49,7 @@ export async function makeReceiver(): Promise<Receiver> {
       flying.set(path, (flying.get(path) ?? 0) - 1)
     }
   }
-  const world = await makeWorld({ net: { fetch } })
+  const world = await makeWorld({ net: { fetch }, ...(faults ? { faults } : {}) })
   return { world, port, calls, most, on: (path, answer) => void answers.set(path, answer) }
 }
 
