@@ -24,10 +24,10 @@ export function askNextHops(ctx: Context): (held: Held) => Promise<NextHop | und
 }
 
 async function findNextHop(ctx: Context, { account }: Held, domain: string): Promise<NextHop | undefined> {
-  const target = await chooseRelay(ctx, account, domain)
-  if (!target) return undefined
   // A verified name is one account's alone, and that this one may send under it was found when the mail was taken.
-  const label = (await findVerified(ctx.stores, domain))?.returnPathLabel ?? ctx.config.RETURN_PATH_LABEL
+  const [target, verified] = await Promise.all([chooseRelay(ctx, account, domain), findVerified(ctx.stores, domain)])
+  if (!target) return undefined
+  const label = verified?.returnPathLabel ?? ctx.config.RETURN_PATH_LABEL
   return { target, bounceDomain: `${label}.${domain}` }
 }
 

@@ -8,6 +8,7 @@ export type Taken = { from: string; to: string[]; data: string }
 export type Manners = {
   greeting?(connection: number): string
   ehlo?: string[]
+  auth?(line: string): string
   mail?(from: string): string
   rcpt?(address: string): string
   /** Before each line is obeyed, and after each message was taken. */
@@ -21,6 +22,7 @@ export class Remote {
   /** What was asked for, in order: `host:port`. */
   readonly asked: string[] = []
   connections = 0
+  mostOpen = 0
   private readonly standing = new Set<{ end(): void }>()
   manners: Manners
 
@@ -32,13 +34,17 @@ export class Remote {
     this.asked.push(`${host}:${port}`)
     const connection = new Connection(this, ++this.connections)
     this.standing.add(connection)
+    this.mostOpen = Math.max(this.mostOpen, this.standing.size)
     return connection.socket
   }
 
   /** Ends every connection, as when the other side dies. */
   cut(): void {
     for (const connection of this.standing) connection.end()
-    this.standing.clear()
+  }
+
+  left(connection: { end(): void }): void {
+    this.standing.delete(connection)
   }
 
   /** How often each address was sent to. */
@@ -95,10 +101,11 @@ class Connection {
   }
 
   private obey(line: string): void {
-    const { ehlo = ['PIPELINING', '8BITMIME', 'SIZE'], mail, rcpt } = this.remote.manners
+    const { ehlo = ['PIPELINING', '8BITMIME', 'SIZE'], auth, mail, rcpt } = this.remote.manners
     const path = /<(.*)>/.exec(line)?.[1] ?? ''
     if (line.startsWith('EHLO'))
       this.say(['250-remote.example', ...ehlo.map((word) => `250-${word}`), '250 HELP'].join('\r\n'))
+    else if (line.startsWith('AUTH')) this.say(auth?.(line) ?? '235 welcome')
     else if (line.startsWith('MAIL')) {
       const reply = mail?.(path) ?? '250 ok'
       this.mail = reply.startsWith('2') ? { from: path, to: [], data: '' } : undefined
@@ -137,6 +144,7 @@ class Connection {
   end(): void {
     if (this.ended) return
     this.ended = true
+    this.remote.left(this)
     try {
       this.feed?.close()
     } catch {
