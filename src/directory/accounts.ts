@@ -23,6 +23,9 @@ import { createOnce } from './create.ts'
 import { newKeyToken } from './keys.ts'
 import { asList, type List } from './list.ts'
 
+/** What the operator acts for who names no account: what belongs to the instance. */
+export const instanceAccount: AccountRef = INSTANCE
+
 /** The account with this id, if it is open. @throws Problem not_found. */
 export async function findAccount(ctx: Context, id: string): Promise<AccountRef> {
   return refOf(await findRow(ctx, id))

@@ -1,25 +1,27 @@
 /** From a key to a context: who is asking, and may he call this route. */
-
 import { utf8 } from '../base/bytes.ts'
 import { Problem } from '../base/problem.ts'
 import { sameBytes, sha256Hex } from '../base/seal.ts'
 import type { Caller, Context } from '../context.ts'
 import { ACCOUNT_SCOPES, type RouteSpec } from '../contract/route.ts'
 import { recognise } from '../directory/access.ts'
-import { findAccount } from '../directory/accounts.ts'
-import { INSTANCE } from '../store/stores.ts'
+import { findAccount, instanceAccount } from '../directory/accounts.ts'
 
 const ALL_SCOPES: ReadonlySet<string> = new Set(ACCOUNT_SCOPES)
 
+/** The context in which a route's handler acts, and by what the requests of one caller are counted. */
+export type Authorised = { ctx: Context | Caller; who: string }
+
 /**
- * The context in which a route's handler acts.
- * @throws Problem missing_api_key, invalid_api_key, restricted_api_key, invalid_request, not_found (no such account).
+ * Refuses in this order: no key, a key that is nobody's, X-Account beside an account's key, a key that may not do this;
+ * for the operator no account named, or one that is not there.
+ * @throws Problem missing_api_key, invalid_api_key, invalid_request, restricted_api_key, not_found.
  */
-export async function authorise(ctx: Context, spec: RouteSpec, request: Request): Promise<Context | Caller> {
-  if (spec.scope === 'public' || spec.scope === 'link') return ctx
+export async function authorise(ctx: Context, spec: RouteSpec, request: Request): Promise<Authorised> {
+  if (spec.scope === 'public' || spec.scope === 'link') return { ctx, who: 'anybody' }
   const token = bearer(request)
   const named = request.headers.get('x-account')
-  if (await isOperator(ctx, token)) return asOperator(ctx, spec, named)
+  if (await isOperator(ctx, token)) return { ctx: await asOperator(ctx, spec, named), who: 'operator' }
 
   const known = await recognise(ctx, token)
   if (!known) throw new Problem('invalid_api_key', 'API key is invalid')
@@ -27,20 +29,18 @@ export async function authorise(ctx: Context, spec: RouteSpec, request: Request)
     throw new Problem(
       'invalid_request',
       'X-Account goes with the operator key only: an account key acts for its own.',
-      {
-        fix: 'Leave the X-Account header out.',
-      },
+      { fix: 'Leave the X-Account header out.' },
     )
   }
   if (!known.access.scopes.has(spec.scope)) throw restricted(spec, known.access.scopes)
-  return { ...ctx, account: known.account, access: known.access }
+  return { ctx: { ...ctx, account: known.account, access: known.access }, who: known.access.key }
 }
 
 async function asOperator(ctx: Context, spec: RouteSpec, named: string | null): Promise<Context | Caller> {
   if (spec.scope === 'operator' || spec.scope === 'inbound:write') return ctx
   const access = { key: 'operator', scopes: ALL_SCOPES }
   if (named !== null) return { ...ctx, account: await findAccount(ctx, named), access }
-  if (spec.instance) return { ...ctx, account: INSTANCE, access }
+  if (spec.instance) return { ...ctx, account: instanceAccount, access }
   throw new Problem('invalid_request', 'The operator key acts for an account here: say which.', {
     fix: 'Add the header X-Account: <account id>, or use a key of the account.',
   })

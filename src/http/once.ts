@@ -1,7 +1,12 @@
 /** The Idempotency-Key header: its form, and the hashes a request is known by. */
 import { Problem } from '../base/problem.ts'
 import { sha256Hex } from '../base/seal.ts'
-import type { Once } from '../store/idempotency.ts'
+
+/** What a repeated request is known by: hashes of method, path and key, and of its body. */
+export type Once = { readonly key: string; readonly body: string }
+
+/** No body of ours nests so deep; a stranger's might, to exhaust the stack. */
+const MAX_DEPTH = 64
 
 /** Reads the header of a request that makes something; undefined where there is none. Scope: account, method and path. */
 export async function readOnce(request: Request, path: string, body: unknown): Promise<Once | undefined> {
@@ -16,13 +21,14 @@ export async function readOnce(request: Request, path: string, body: unknown): P
   }
 }
 
-/** JSON with the names of every object in order, so that the same body in another order is the same. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+/** JSON with the names of every object in order, so that the same body in another order is the same. @throws Problem. */
+export function canonical(value: unknown, depth = 0): string {
+  if (depth > MAX_DEPTH) throw new Problem('invalid_request', `The body nests deeper than ${MAX_DEPTH} levels.`)
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
   const members = Object.entries(value)
     .filter(([, member]) => member !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`)
+    .map(([name, member]) => `${JSON.stringify(name)}:${canonical(member, depth + 1)}`)
   return `{${members.join(',')}}`
 }

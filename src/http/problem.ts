@@ -1,5 +1,5 @@
 /** Refusals in HTTP's words: every code has a status and the name that Resend's clients know. */
-import type { Problem, ProblemCode } from '../base/problem.ts'
+import { Problem, type ProblemCode } from '../base/problem.ts'
 
 type Face = { status: 400 | 401 | 403 | 404 | 405 | 409 | 411 | 413 | 422 | 429 | 503; name?: string }
 
@@ -32,13 +32,19 @@ export function statusOf(code: ProblemCode): Face['status'] {
   return FACE[code].status
 }
 
+/** The name of a code, as answers show it. */
+export function nameOf(code: ProblemCode): string {
+  const face: Face = FACE[code]
+  return face.name ?? code
+}
+
 /** The JSON answer of a refusal. */
 export function renderProblem(problem: Problem, requestId: string): Response {
   const face: Face = FACE[problem.code]
   const { fields, fix, retryAfter } = problem.detail
   const body = {
     statusCode: face.status,
-    name: face.name ?? problem.code,
+    name: nameOf(problem.code),
     message: problem.message,
     ...(fields && fields.length > 0 ? { fields } : {}),
     ...(fix ? { fix } : {}),
@@ -52,4 +58,23 @@ export function renderProblem(problem: Problem, requestId: string): Response {
 export function renderBug(requestId: string): Response {
   const message = 'Something went wrong on our side. The log has the details under this request id.'
   return Response.json({ statusCode: 500, name: 'application_error', message, request_id: requestId }, { status: 500 })
+}
+
+/** What D1 and R2 say when they cannot serve just now; any other error of theirs is a bug of ours. */
+const TROUBLE =
+  /network connection lost|object to be reset|its code was updated|transient issue|overloaded|internal error|storage is down/i
+
+/** The refusal where storage failed us; undefined where something else did. */
+export function storageTrouble(error: unknown, method: string): Problem | undefined {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    if (!TROUBLE.test(cause.message)) continue
+    if (method === 'GET' || method === 'HEAD') {
+      return new Problem('service_unavailable', 'Storage does not answer.', { retryAfter: 5 })
+    }
+    return new Problem('service_unavailable', 'The outcome is unknown: storage did not answer.', {
+      fix: 'Repeat the request, with the same Idempotency-Key where it makes something.',
+      retryAfter: 5,
+    })
+  }
+  return undefined
 }

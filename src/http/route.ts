@@ -2,7 +2,7 @@
 import type * as z from 'zod'
 import type { Caller, Context } from '../context.ts'
 import type { AccountScope, RouteSpec } from '../contract/route.ts'
-import type { Once } from '../store/idempotency.ts'
+import type { Once } from './once.ts'
 
 type ContextOf<S extends RouteSpec> = S['scope'] extends AccountScope ? Caller : Context
 

@@ -40,7 +40,12 @@ function faultsOf(issue: z.core.$ZodIssue, value: unknown): FieldFault[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ path: pathText([...issue.path, key]), reason: 'is not a field of this request' }))
   }
-  if (issue.code === 'invalid_type' && at(value, issue.path) === undefined) return [{ path, reason: MISSING }]
+  // The value as it was sent decides: zod calls null and what is absent by one code.
+  if (at(value, issue.path) === undefined && issue.path.length > 0) return [{ path, reason: MISSING }]
+  if (issue.code === 'invalid_union') {
+    const reasons = issue.errors.flatMap((branch) => branch.map((inner) => inner.message))
+    return [{ path, reason: [...new Set(reasons)].join(', or ') || issue.message }]
+  }
   return [{ path, reason: issue.message }]
 }
 

@@ -5,6 +5,7 @@ import { addresses } from './directory/addresses.ts'
 import { apiKeys } from './directory/api-keys.ts'
 import { domains } from './directory/domains.ts'
 import { relays } from './directory/relays.ts'
+import { docs } from './docs.ts'
 import { emailsRead } from './emails-read.ts'
 import { events } from './events.ts'
 import { health } from './health.ts'
@@ -19,6 +20,7 @@ import { webhooks } from './webhooks.ts'
 
 export const routes: readonly Bound[] = [
   ...health,
+  ...docs(() => routes),
   ...accounts,
   ...domains,
   ...addresses,
