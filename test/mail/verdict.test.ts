@@ -42,7 +42,7 @@ test('words are read where no code tells', () => {
 })
 
 test('words that speak of policy or a full mailbox save an address which the code calls dead', () => {
-  expect(judge('552 5.1.1 mailbox a@b.example is over quota temporarily')).toBe('Permanent General')
+  expect(judge('552 5.1.1 mailbox a@b.example is over quota temporarily')).toBe('Permanent MailboxFull')
   expect(judge('550 5.2.1 The user you are trying to contact is receiving mail at a rate that')).toBe(
     'Permanent General',
   )
