@@ -48,8 +48,8 @@ export async function dispatchAccounts(ctx: Context, accounts: readonly AccountR
 /** Finds what lost wake-ups and due tries left behind, passes over what nobody asked for, and forgets what is old. */
 export async function sweepWebhooks(ctx: Context, needs: Needs): Promise<void> {
   for (const [mailDb, db] of ctx.stores.mail) {
-    await workThrough(ctx, await findBehind(ctx.stores, mailDb, ctx.now(), MOST_BEHIND), needs)
     for (let step = 0; step < MOST_STEPS && (await passOver(db, ctx.now(), MOST_BEHIND)) > 0; step++);
+    await workThrough(ctx, await findBehind(ctx.stores, mailDb, ctx.now(), MOST_BEHIND), needs)
     await dropOldDispatches(db, ctx.now(), DROPPING)
   }
 }

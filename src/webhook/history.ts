@@ -74,15 +74,9 @@ export async function replayEvents(
 ) {
   const webhook = await findEnabled(ctx, id)
   const range = { afterSeq: after_seq, untilSeq: until_seq ?? undefined, now: ctx.now(), limit: MOST_REPLAYED }
-  const seqs = await replayRange(ctx.stores, ctx.account, webhook.id, range)
-  if (seqs.length > 0) ctx.wake.webhooks(ctx.account)
-  return {
-    object: 'webhook' as const,
-    id,
-    replayed: seqs.length,
-    has_more: seqs.length === MOST_REPLAYED,
-    next_after_seq: seqs.at(-1) ?? after_seq,
-  }
+  const { replayed, doneTo, more } = await replayRange(ctx.stores, ctx.account, webhook.id, range)
+  if (replayed > 0) ctx.wake.webhooks(ctx.account)
+  return { object: 'webhook' as const, id, replayed, has_more: more, next_after_seq: doneTo }
 }
 
 async function findTold(ctx: Caller, id: string, event: string) {

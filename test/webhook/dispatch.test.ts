@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { runBatch } from '../../src/store/mail/change.ts'
+import { replayOne } from '../../src/store/mail/dispatches.ts'
 import { dispatchAccounts } from '../../src/webhook/dispatch.ts'
 import { updateWebhook } from '../../src/webhook/endpoints.ts'
 import { noFaults } from '../support/faults.ts'
@@ -396,4 +397,31 @@ test('after thirty days what an endpoint was told is forgotten, in bounded steps
   for (let tick = 0; tick < 5; tick++) await sweep(ctx)
   expect(await rowsOf(ctx, 'dispatches')).toMatchObject([{ webhook: webhook.id, seq: 4 }])
   expect(await rowsOf(other.ctx, 'dispatches')).toEqual([])
+})
+
+test('telling one event reads a few rows, however long the history and the list of tries that are not due', async () => {
+  const receiver = await makeReceiver()
+  const { ctx, webhook } = await listening(receiver)
+  const account = ctx.account.number
+  const numbers = sql`WITH RECURSIVE n(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < 5000)`
+  await runBatch(ctx.stores.directory, [
+    sql`INSERT INTO events (account, seq, type, message, data, created_at)
+      ${numbers} SELECT ${account}, seq, 'email.received', 'm1', '{}', ${START} FROM n`,
+    sql`INSERT INTO dispatches (account, webhook, seq, status, type, attempts, tries, due, created_at)
+      ${numbers} SELECT ${account}, ${webhook.id}, seq, CASE WHEN seq % 2 THEN 'pending' ELSE 'success' END,
+        'email.received', '[]', 1, CASE WHEN seq % 2 THEN ${START + DAY} END, ${START} FROM n`,
+    sql`UPDATE webhooks SET cursor = 5000, claimed_to = 5000 WHERE account = ${account}`,
+    sql`UPDATE counters SET seq = 5000 WHERE account = ${account}`,
+  ])
+  await happen(ctx)
+  Object.assign(receiver.world.tally, { read: 0 })
+  await dispatch(ctx)
+  expect(receiver.calls).toHaveLength(1)
+  expect(receiver.world.tally.read).toBeLessThan(150)
+
+  await replayOne(ctx.stores, ctx.account, webhook.id, 2500, START)
+  Object.assign(receiver.world.tally, { read: 0 })
+  await dispatch(ctx)
+  expect(receiver.calls.at(-1)?.payload.seq).toBe(2500)
+  expect(receiver.world.tally.read).toBeLessThan(150)
 })

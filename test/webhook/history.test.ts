@@ -1,4 +1,6 @@
+import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
+import { runBatch } from '../../src/store/mail/change.ts'
 import { updateWebhook } from '../../src/webhook/endpoints.ts'
 import { getTold, listAttempts, listTold, replayEvent, replayEvents } from '../../src/webhook/history.ts'
 import { answered, dispatch, endpointAt, happen, listening, makeReceiver, rowsOf, silent, sweep } from './receiver.ts'
@@ -122,7 +124,27 @@ test('a range is told again in its order, only what is asked for', async () => {
   })
   await dispatch(ctx)
   expect(receiver.calls.map((call) => call.payload.seq)).toEqual([3, 4, 7, 8])
-  expect(await replayEvents(ctx, webhook.id, { after_seq: 10 })).toMatchObject({ replayed: 0, next_after_seq: 10 })
+  expect(await replayEvents(ctx, webhook.id, { after_seq: 10 })).toMatchObject({ replayed: 0, has_more: false })
+})
+
+test('a range over a long history is looked through in bounded steps', async () => {
+  const receiver = await makeReceiver()
+  const { ctx, webhook } = await listening(receiver)
+  await runBatch(ctx.stores.directory, [sql`UPDATE counters SET seq = 15000 WHERE account = ${ctx.account.number}`])
+  await happen(ctx)
+  await sweep(ctx)
+  const first = await replayEvents(ctx, webhook.id, { after_seq: 0 })
+  expect(first).toMatchObject({ replayed: 0, has_more: true, next_after_seq: 10_000 })
+  expect(await replayEvents(ctx, webhook.id, { after_seq: 10_000 })).toMatchObject({
+    replayed: 1,
+    has_more: false,
+    next_after_seq: 15_001,
+  })
+  expect(await replayEvents(ctx, webhook.id, { after_seq: 99_999 })).toMatchObject({
+    replayed: 0,
+    has_more: false,
+    next_after_seq: 99_999,
+  })
 })
 
 test('a range of thousands is told again in steps that say where to go on', async () => {

@@ -46,16 +46,28 @@ export async function replayOne(stores: Stores, account: AccountRef, webhook: st
   await replay(stores, account, webhook, sql`e.seq = ${seq}`, now, 1)
 }
 
-/** Has a range of events told again that the endpoint asks for, `limit` at most, in their order; answers the seqs that it was for. */
+/** One call looks at so many steps of the history at most, and says how far it came. */
+const MAX_SCAN = 10_000
+
+/** Has a range of events told again that the endpoint asks for, `limit` at most, in their order. */
 export async function replayRange(
   stores: Stores,
   account: AccountRef,
   webhook: string,
   range: { afterSeq: number; untilSeq: number | undefined; now: number; limit: number },
-): Promise<number[]> {
-  const until = range.untilSeq === undefined ? sql`` : sql` AND e.seq <= ${range.untilSeq}`
-  const which = sql`e.seq > ${range.afterSeq}${until} AND e.type IN (SELECT value FROM json_each(w.types))`
-  return replay(stores, account, webhook, which, range.now, range.limit)
+): Promise<{ replayed: number; doneTo: number; more: boolean }> {
+  const latest = await latestSeq(stores, account)
+  const end = Math.max(range.afterSeq, Math.min(range.untilSeq ?? latest, latest))
+  const stop = Math.min(range.afterSeq + MAX_SCAN, end)
+  const which = sql`e.seq > ${range.afterSeq} AND e.seq <= ${stop} AND e.type IN (SELECT value FROM json_each(w.types))`
+  const seqs = await replay(stores, account, webhook, which, range.now, range.limit)
+  const doneTo = seqs.length === range.limit ? (seqs.at(-1) ?? stop) : stop
+  return { replayed: seqs.length, doneTo, more: doneTo < end }
+}
+
+async function latestSeq(stores: Stores, account: AccountRef): Promise<number> {
+  const [row] = await mailOf(stores, account).all<Row>(sql`SELECT seq FROM counters WHERE account = ${account.number}`)
+  return Number(row?.seq ?? 0)
 }
 
 async function replay(

@@ -170,8 +170,9 @@ function claimSteps({ account, webhook, now, token, until }: Claim): SQL[] {
     sql`SELECT e.seq, e.type, e.message, e.data, e.created_at
       FROM webhooks w JOIN events e ON e.account = w.account AND e.seq > w.cursor AND e.seq <= w.claimed_to
       WHERE ${mine} AND ${askedFor} ORDER BY e.seq`,
+    // Told how, because SQLite would else begin with all events of the account, or all dispatches of the endpoint.
     sql`SELECT e.seq, e.type, e.message, e.data, e.created_at, d.tries, d.attempts
-      FROM dispatches d JOIN events e ON e.account = d.account AND e.seq = d.seq
+      FROM dispatches d INDEXED BY dispatches_due CROSS JOIN events e ON e.account = d.account AND e.seq = d.seq
       WHERE ${whose} AND d.due = ${until} AND d.attempts ->> '$[#-1].id' = ${`${token}.`} || d.seq ORDER BY e.seq`,
   ]
 }
@@ -187,7 +188,8 @@ function updateOutcomes(round: Round, outcomes: readonly Outcome[]): SQL {
   return sql`UPDATE dispatches SET status = o.value ->> 'status', attempts = o.value -> 'attempts',
       tries = o.value ->> 'tries', due = o.value ->> 'due'
     FROM json_each(${JSON.stringify(outcomes)}) AS o
-    WHERE account = ${round.account.number} AND webhook = ${round.webhook} AND seq = o.value ->> 'seq'
+    WHERE account = ${round.account.number} AND webhook = ${round.webhook}
+      AND seq IN (SELECT value FROM json_each(${JSON.stringify(outcomes.map((outcome) => outcome.seq))})) AND seq = o.value ->> 'seq'
       AND attempts ->> '$[#-1].id' = ${`${round.token}.`} || seq`
 }
 
