@@ -79,6 +79,13 @@ test('who holds no claim any more writes nothing', async () => {
   expect(await eventsOf(ctx, account)).toEqual([])
 })
 
+test('a message from a clock that runs a little ahead need not wait for the sweep', async () => {
+  const { ctx, account, remote, relay } = await scene()
+  const id = await putOutbox(ctx, account, ['a@there.test'], { due: START + 1500 })
+  await relay(id)
+  expect(remote.counts()).toEqual({ 'a@there.test': 1 })
+})
+
 test('mail of a closing account is not sent, because that could not be recorded', async () => {
   const { world, ctx, account, remote, relay } = await scene()
   const id = await putOutbox(ctx, account, ['a@there.test'])

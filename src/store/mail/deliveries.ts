@@ -7,6 +7,9 @@ import { type Parties, type Recipient, type RecipientState, SENT, type Tag } fro
 /** A claim on sent messages: its token, when it was made, and until when it holds (ms). */
 export type Claim = { readonly token: string; readonly now: number; readonly until: number }
 
+/** Clocks differ: what was just sent must not seem to lie in the future to whoever is woken for it, and wait for the next tick. */
+const CLOCK_SKEW_MS = 2000
+
 /** A message that is ours to deliver. */
 export type Held = {
   readonly account: AccountRef
@@ -51,10 +54,11 @@ export async function claimDeliveries(
   const [first] = wanted
   if (!first) return []
   const accounts = new Map(wanted.map(({ account }) => [account.number, account]))
+  const soon = claim.now + CLOCK_SKEW_MS
   const keys = JSON.stringify(wanted.map(({ account, id }) => [account.number, SENT, id]))
   const rows = await mailOf(stores, first.account).all<Row>(
-    sql`UPDATE messages SET claim = ${claim.token}, claimed_until = ${claim.until}, recipients = ${begun(claim.now)}
-      WHERE ${among(keys)} AND ${isOwed(claim.now)} RETURNING account, id, created_at, sender, parties, subject,
+    sql`UPDATE messages SET claim = ${claim.token}, claimed_until = ${claim.until}, recipients = ${begun(claim.now, soon)}
+      WHERE ${among(keys)} AND ${isOwed(claim.now, soon)} RETURNING account, id, created_at, sender, parties, subject,
         message_id, tags, raw_key, size, recipients`,
   )
   return rows.flatMap((row) => {
@@ -125,7 +129,7 @@ export async function findOwed(
 ): Promise<{ account: AccountRef; id: string }[]> {
   const rows = await mailOf(stores, { mailDb }).all<Row>(
     sql`SELECT account, id, (SELECT account_id FROM counters WHERE counters.account = messages.account) AS account_id
-      FROM messages WHERE ${isOwed(now)} ORDER BY due LIMIT ${limit}`,
+      FROM messages WHERE ${isOwed(now, now)} ORDER BY due LIMIT ${limit}`,
   )
   return rows.map((row) => ({
     account: { number: Number(row.account), id: String(row.account_id), mailDb },
@@ -153,8 +157,8 @@ export function lastEventOf(recipients: readonly Pick<Recipient, 'state'>[]): st
 }
 
 /** Due, claimed by nobody, and of an account that is open: what is sent for a closing one could not be recorded. */
-function isOwed(now: number): SQL {
-  return sql`due <= ${now} AND (claimed_until IS NULL OR claimed_until < ${now}) AND scheduled_at IS NULL
+function isOwed(now: number, due: number): SQL {
+  return sql`due <= ${due} AND (claimed_until IS NULL OR claimed_until < ${now}) AND scheduled_at IS NULL
     AND EXISTS (SELECT 1 FROM counters WHERE counters.account = messages.account AND state = 'active')`
 }
 
@@ -162,12 +166,12 @@ function among(keys: string): SQL {
   return sql`(account, direction, id) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${keys}))`
 }
 
-function begun(now: number): SQL {
+function begun(now: number, due: number): SQL {
   // D1 binds numbers as REAL, which JSON would show with a fraction.
   const stamp = sql`CAST(${now} AS INTEGER)`
   const tried = sql`json_set(value, '$.begun', ${stamp}, '$.attempts', COALESCE(value ->> 'attempts', 0) + 1)`
   const marked = sql`CASE WHEN value ->> 'begun' IS NULL THEN ${tried} ELSE json_set(${tried}, '$.unknown', json('true')) END`
-  const isDue = sql`value ->> 'state' IN ('queued', 'deferred') AND COALESCE(value ->> 'due', 0) <= ${now}`
+  const isDue = sql`value ->> 'state' IN ('queued', 'deferred') AND COALESCE(value ->> 'due', 0) <= ${due}`
   return sql`(SELECT json_group_array(json(recipient)) FROM
     (SELECT CASE WHEN ${isDue} THEN ${marked} ELSE value END AS recipient FROM json_each(messages.recipients) ORDER BY key))`
 }
