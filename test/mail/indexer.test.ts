@@ -215,6 +215,43 @@ test('where the chunks are cut makes no difference', () => {
   }
 })
 
+test('a line too long to be held is text, and every byte of it counts, however it is cut', () => {
+  const line = `--b${' '.repeat(MAX_FIELD)}`
+  const text = `Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n${line}\r\n${line.slice(0, MAX_FIELD - 1)}\r\n`
+  expect(leaves(text)).toEqual([
+    ['1', 'text/plain', line],
+    ['2', 'text/plain', ''],
+  ])
+  for (const chunk of [1, 1000, MAX_FIELD, MAX_FIELD + 60]) {
+    expect(index(text, chunk).root).toEqual(index(text).root)
+    expect(index(text, chunk).skeleton).toEqual(mailBytes(text))
+  }
+})
+
+test('chunks of nothing change nothing', () => {
+  const intake = new MimeIntake()
+  for (const byte of mailBytes(mail('text and attachment'))) {
+    intake.write(Uint8Array.of(byte))
+    intake.write(new Uint8Array(0))
+  }
+  expect(intake.end().root).toEqual(index(mail('text and attachment')).root)
+})
+
+test('white space before the first field does not hide it', () => {
+  expect(index(' Content-Type: text/html\r\n\r\nx').root.type).toBe('text/html')
+})
+
+test.each([
+  ['<a@x>', 'a@x'],
+  ['a@x', 'a@x'],
+  [' <a@x> (comment)', 'a@x'],
+  ['>a<', '>a<'],
+  ['<a', '<a'],
+  ['<>', undefined],
+])('the Content-ID %j is %j', (written, id) => {
+  expect(index(`Content-ID: ${written}\r\n\r\n`).root.contentId).toBe(id)
+})
+
 test('no bytes are lost, whatever they are: ranges lie within one another and in order', () => {
   for (const text of [...Object.values(MAILS), ...brokenMails(2000)]) {
     const { root, size } = index(text)

@@ -66,6 +66,15 @@ test('attachments are listed with what is needed to serve them', () => {
   ])
 })
 
+test('an image is related where it stands in a multipart/related and has a Content-ID', () => {
+  const image = (kind: string, id: string) =>
+    `Content-Type: multipart/${kind}; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\n${id}\r\n--b--`
+  const related = (kind: string, id: string) => read(image(kind, id)).attachments[0]?.related
+  expect(related('related', 'Content-ID: <a@x>\r\n')).toBe(true)
+  expect(related('related', '')).toBe(false)
+  expect(related('mixed', 'Content-ID: <a@x>\r\n')).toBe(false)
+})
+
 test('a nested message is one attachment, and its text is not that of the mail', () => {
   const { text, attachments } = named('nested message')
   expect(text).toBe('see below')
@@ -89,6 +98,7 @@ test('a multipart that cannot be taken apart is an attachment as a whole', () =>
 test('of a repeated field that must not be, the first counts; recipients are taken together', () => {
   const { subject, from } = named('repeated fields')
   expect([subject, from?.address]).toEqual(['first', 'a@x.test'])
+  expect(read('From:\r\nFrom: b@x.test\r\n\r\n').from).toBeUndefined()
   expect(read('To: a@x.test\r\nTo: b@x.test, c@x.test\r\n\r\n').to.map(({ address }) => address)).toEqual([
     'a@x.test',
     'b@x.test',
