@@ -31,7 +31,7 @@ export function summaryView(line: MessageLine): z.input<typeof MessageSummary> {
     subject: line.subject,
     preview: line.preview,
     created_at: isoTime(line.createdAt),
-    date: line.dated === null ? null : isoTime(line.dated),
+    date: shownDate(line.dated),
     size: line.size,
     has_attachment: line.hasAttachment,
     envelope_from: line.sender,
@@ -108,6 +108,11 @@ export function recipientView(recipient: Recipient): z.input<typeof RecipientVie
     outcome_unknown: recipient.unknown === true,
     updated_at: isoTime(recipient.updatedAt),
   }
+}
+
+/** A Date header may name a year that no calendar of ours writes in four digits. */
+function shownDate(ms: number | null): string | null {
+  return ms === null || ms < 0 || ms >= Date.UTC(10_000, 0) ? null : isoTime(ms)
 }
 
 function receivedFor({ recipient }: MessageLine): string[] {

@@ -126,6 +126,15 @@ test('pictures are put into the HTML up to 5 MiB in all, however often each is s
   expect(html?.match(/src="cid:p"/g)).toHaveLength(4)
 })
 
+test('a hundred different pictures are put in, and no more', async () => {
+  const ctx = await makeAccount(world)
+  const pictures = Array.from({ length: 120 }, (_, n) => ({ id: `p${n}`, bytes: Uint8Array.of(n) }))
+  const id = await file(ctx, mime(pictures.map((one) => `<img src="cid:${one.id}">`).join(''), pictures))
+  const { html } = await full(ctx, id)
+  expect(html?.match(/src="data:/g)).toHaveLength(100)
+  expect(html).toContain('<img src="cid:p119">')
+})
+
 test('only pictures are put in', async () => {
   const ctx = await makeAccount(world)
   const id = await file(ctx, mime('<img src="cid:h">', [{ id: 'h', bytes: utf8('<script>'), type: 'text/xml' }]))

@@ -3,8 +3,10 @@ import { expect, test } from 'vitest'
 import { MailboxBody } from '../../src/contract/mailboxes.ts'
 import { changeMessage, deleteMessage } from '../../src/mailbox/change.ts'
 import { createMailbox, deleteMailbox, getMailbox, listMailboxes, renameMailbox } from '../../src/mailbox/mailboxes.ts'
-import { MAX_MAILBOXES } from '../../src/store/mail/boxes.ts'
+import { findMailbox, MAX_MAILBOXES } from '../../src/store/mail/boxes.ts'
 import { runBatch } from '../../src/store/mail/change.ts'
+import { alterMessage } from '../../src/store/mail/keeping.ts'
+import { findMessage } from '../../src/store/mail/reading.ts'
 import { noFaults } from '../support/faults.ts'
 import { makeAccount, makeWorld } from '../support/world.ts'
 import { eventsOf, file, plain } from './mail.ts'
@@ -73,6 +75,19 @@ test('a name is taken once, in whatever case; those with a role can be renamed a
   const id = await file(ctx, plain('a'))
   await deleteMessage(ctx, id, false)
   expect(await getMailbox(ctx, 'trash')).toMatchObject({ name: 'Bin', total: 1 })
+})
+
+test('a message goes into no mailbox that was deleted a moment before', async () => {
+  const ctx = await makeAccount(world)
+  const { id } = await createMailbox(ctx, { name: 'Gone' })
+  const box = await findMailbox(ctx.stores, ctx.account, id)
+  const message = await findMessage(ctx.stores, ctx.account, await file(ctx, plain('a')))
+  if (!box || !message) throw new Error('both were just made')
+  await deleteMailbox(ctx, id)
+  const target = { keywords: [], mailbox: box }
+  const stamp = { now: world.ctx.now(), token: 'late' }
+  expect(await alterMessage(ctx.stores, ctx.account, message, target, stamp)).toBeUndefined()
+  expect(await getMailbox(ctx, 'inbox')).toMatchObject({ total: 1, unread: 1 })
 })
 
 test('an account has a limited number of mailboxes', async () => {

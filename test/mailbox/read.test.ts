@@ -137,6 +137,12 @@ test('a sent mail shows its owner everything, Bcc and every recipient’s state 
   await expect(getReceived(ctx, id, 'cid')).rejects.toMatchObject({ code: 'not_found' })
 })
 
+test('a Date that no calendar of ours can write is left out, and spoils no list', async () => {
+  const ctx = await makeAccount(world)
+  for (const dated of [8.64e15, 253_402_300_800_000, -1]) await file(ctx, plain('odd'), { dated })
+  expect((await listMessages(ctx, { limit: 9 })).data.map(({ date }) => date)).toEqual([null, null, null])
+})
+
 test('nothing of another account is ever read', async () => {
   const [ann, bob] = [await makeAccount(world), await makeAccount(world)]
   const [id = ''] = await fileMany(ann, 1)
