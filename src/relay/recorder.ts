@@ -24,6 +24,8 @@ export class Recorder {
   private readonly lost = new Set<Held>()
   private readonly woken = new Map<number, { at: number; again: boolean; held: Held }>()
 
+  private statements = 0
+
   constructor(ctx: Context) {
     this.ctx = ctx
     const chance = () => (new DataView(ctx.random(4).buffer).getUint32(0) >>> 0) / 2 ** 32
@@ -49,6 +51,11 @@ export class Recorder {
     waiting.done.push(done)
     if (!queue.running) void this.drain(db, queue)
     return done.promise
+  }
+
+  /** How many SQL statements were written so far: an invocation may make so many and no more. */
+  get spent(): number {
+    return this.statements
   }
 
   /** Whether the claim lapsed while we held it: nothing of it may be tried any more. */
@@ -92,6 +99,8 @@ export class Recorder {
     const plans = waiting.map((one) => ({ one, settled: settleRecipients(one.held, one.outcomes, this.patience) }))
     const loud = plans.filter(({ settled }) => settled.visible)
     const quiet = plans.filter(({ settled }) => !settled.visible)
+    // Counters, the message and each event; a claim given back is one.
+    for (const { settled } of plans) this.statements += settled.visible ? 2 + settled.events.length : 1
     try {
       const changes = await settleDeliveries(
         db,

@@ -14,6 +14,9 @@ export type RelayWakeUp = { account: AccountRef; messages?: string[] }
 /** So many messages are claimed at once: some four statements each, and D1 allows an invocation a thousand. */
 const MOST_MESSAGES = 100
 
+/** Past so many statements nothing more is begun, so that what is under way, and giving back the rest, stays within that thousand. */
+const MOST_STATEMENTS = 500
+
 /** A consumer lives fifteen minutes; a claim ends before it, and nothing is begun that might not end within the claim. */
 const CLAIM_MS = 14 * 60_000
 
@@ -35,7 +38,7 @@ export async function relayBatch(ctx: Context, wakeUps: readonly RelayWakeUp[]):
   const recorder = new Recorder(ctx)
   const groups = await plan(ctx, helds, recorder)
   const gate = new Gate(MOST_CONNECTIONS)
-  const mayBegin = () => ctx.now() + longestTransaction() <= claim.until
+  const mayBegin = () => ctx.now() + longestTransaction() <= claim.until && recorder.spent < MOST_STATEMENTS
   await Promise.all(groups.map(({ target, jobs }) => handOver(ctx, target, jobs, { mayBegin, gate, recorder })))
   recorder.close()
 

@@ -1,6 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
+import type { Context } from '../../src/context.ts'
+import { relayBatch } from '../../src/relay/relay.ts'
 import { sweepRelay } from '../../src/relay/sweep.ts'
+import { openStores } from '../../src/store/stores.ts'
+import { env } from '../support/env.ts'
 import { makeAccount, START } from '../support/world.ts'
 import { eventsOf, putOutbox, readOutbox, run } from './outbox.ts'
 import { HOUR, MINUTE, PLAIN, scene } from './scene.ts'
@@ -84,6 +88,25 @@ test('a message from a clock that runs a little ahead need not wait for the swee
   const id = await putOutbox(ctx, account, ['a@there.test'], { due: START + 1500 })
   await relay(id)
   expect(remote.counts()).toEqual({ 'a@there.test': 1 })
+})
+
+test('one batch makes no more statements than an invocation may, however much there is to tell, and the next goes on', async () => {
+  const { ctx, account } = await scene({ rcpt: () => '550 5.1.1 no such user' })
+  const to = Array.from({ length: 100 }, (_, at) => `r${at}@there.test`)
+  const ids: string[] = []
+  for (let at = 0; at < 15; at++) ids.push(await putOutbox(ctx, account, to))
+  const most: number[] = []
+  for (let rounds = 0; rounds < 10; rounds++) {
+    const { counted, statements } = countStatements(ctx)
+    await relayBatch(counted, [{ account, messages: ids }])
+    most.push(statements())
+  }
+  expect(Math.max(...most)).toBeLessThan(1000)
+  expect(most[0]).toBeGreaterThan(400)
+  const rows = await Promise.all(ids.map((id) => readOutbox(ctx, account, id)))
+  const recipients = rows.flatMap((row) => row.recipients)
+  expect(recipients.every(({ state, attempts }) => state === 'bounced' && attempts === 1)).toBe(true)
+  expect((await eventsOf(ctx, account)).filter(({ type }) => type === 'email.bounced')).toHaveLength(1500)
 })
 
 test('mail of a closing account is not sent, because that could not be recorded', async () => {
@@ -221,3 +244,21 @@ test('what was told by a slow relay is written down before the next answer comes
   await relay(id)
   expect(await waited).toMatchObject({ recipients: [{ state: 'sent' }, { state: 'queued' }] })
 })
+
+/** The same context, and how many statements its database was given. */
+function countStatements(ctx: Context): { counted: Context; statements(): number } {
+  let statements = 0
+  const database = new Proxy(env.DB, {
+    get(target, name) {
+      if (name === 'batch') {
+        return (batch: D1PreparedStatement[]) => {
+          statements += batch.length
+          return target.batch(batch)
+        }
+      }
+      const member = Reflect.get(target, name)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+  return { counted: { ...ctx, stores: openStores({ DB: database }, env.RAW) }, statements: () => statements }
+}
