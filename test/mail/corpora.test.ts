@@ -67,6 +67,14 @@ const ATTACHMENTS_DIFFER: Record<string, string> = {
     'a semicolon is missing behind text/plain, which makes an attachment of it for postal-mime',
 }
 
+/** Types and dispositions that are broken themselves are mended by us and taken as they are by postal-mime. */
+function isWellTyped(bytes: Uint8Array): boolean {
+  const text = latin1(bytes)
+  const broken =
+    /^content-(?:type:(?! *[a-z]+\/[a-z0-9-]+ *(?:;|\r*\n|(?![\s\S])))|disposition:(?! *[a-z]+ *(?:;|\r*\n|(?![\s\S]))))/im
+  return !broken.test(text)
+}
+
 async function agreesWithPostalMime(name: string, bytes: Uint8Array) {
   const { root } = index(bytes)
   const theirs = await postalMime(bytes)
@@ -117,12 +125,11 @@ describe.each([
     }
   })
 
-  test.skipIf(mails.length === 0 || kind === 'broken mails')(
-    'have the attachments that postal-mime finds, with the same bytes',
-    async () => {
-      for (const [name, bytes] of mails) if (!(name in ATTACHMENTS_DIFFER)) await agreesWithPostalMime(name, bytes)
-    },
-  )
+  test.skipIf(mails.length === 0)('have the attachments that postal-mime finds, with the same bytes', async () => {
+    for (const [name, bytes] of mails)
+      if (!(name in ATTACHMENTS_DIFFER) && (kind !== 'broken mails' || isWellTyped(bytes)))
+        await agreesWithPostalMime(name, bytes)
+  })
 })
 
 /** Where text differs from postal-mime's for a reason. */
