@@ -21,7 +21,7 @@ import { MAILBOXES } from '../store/mail/shapes.ts'
 import { type AccountRef, INSTANCE } from '../store/stores.ts'
 import { createOnce } from './create.ts'
 import { newKeyToken } from './keys.ts'
-import { asList, type List } from './list.ts'
+import { listPage } from './list.ts'
 
 /** What the operator acts for who names no account: what belongs to the instance. */
 export const instanceAccount: AccountRef = INSTANCE
@@ -68,8 +68,8 @@ export async function createAccount(ctx: Context, body: NewAccountBody, once?: O
   })
 }
 
-export async function listAccounts(ctx: Context, page: ListQuery): Promise<List<ReturnType<typeof show>>> {
-  return asList(await listAccountRows(ctx.stores, page), page, show)
+export async function listAccounts(ctx: Context, query: ListQuery) {
+  return listPage(query, (page) => listAccountRows(ctx.stores, page), show)
 }
 
 /** One account with what it uses of its quota. @throws Problem not_found. */

@@ -17,7 +17,7 @@ import {
 } from '../store/directory/addresses.ts'
 import type { Once } from '../store/idempotency.ts'
 import { createOnce } from './create.ts'
-import { asList } from './list.ts'
+import { listPage } from './list.ts'
 import { forgetSenders } from './senders.ts'
 
 /**
@@ -49,8 +49,9 @@ export async function createAddress(ctx: Caller, body: NewAddressBody, once?: On
   })
 }
 
-export async function listAddresses(ctx: Caller, page: ListQuery & { domain?: string | undefined }) {
-  return asList(await listRows(ctx.stores, ctx.account.number, page), page, show)
+export async function listAddresses(ctx: Caller, query: ListQuery & { domain?: string | undefined }) {
+  const domain = query.domain?.toLowerCase()
+  return listPage(query, (page) => listRows(ctx.stores, ctx.account.number, { ...page, domain }), show)
 }
 
 /** By id, or by the address itself. @throws Problem not_found. */

@@ -1,9 +1,8 @@
 /** A domain as the API shows it, with the DNS records that it needs. */
-import type { Config } from '../config.ts'
+import type { Context } from '../context.ts'
 import { dkimRecord } from '../mail/dkim.ts'
 import { isoTime } from '../record/email-event.ts'
 import type { DomainRow } from '../store/directory/domains.ts'
-import { readSettings } from './domain-settings.ts'
 
 export function showSummary(row: DomainRow) {
   const { region, capabilities } = readSettings(row)
@@ -19,11 +18,11 @@ export function showSummary(row: DomainRow) {
   }
 }
 
-export function showCreated(config: Config, row: DomainRow) {
+export function showCreated(config: Context['config'], row: DomainRow) {
   return { ...showSummary(row), records: recordsOf(config, row) }
 }
 
-export function showDomain(config: Config, row: DomainRow) {
+export function showDomain(config: Context['config'], row: DomainRow) {
   return { object: 'domain' as const, ...showCreated(config, row) }
 }
 
@@ -34,7 +33,7 @@ const PRIORITY = 10
  * What the domain's DNS must say: that the claim is this account's; that bounces come here and who may send them out
  * (RFC 7208), under the label of the return path; our DKIM key; and where mail for the domain goes.
  */
-function recordsOf(config: Config, row: DomainRow) {
+function recordsOf(config: Context['config'], row: DomainRow) {
   const { capabilities } = readSettings(row)
   const more = { ttl: 'Auto' as const, status: row.status }
   const txt = { type: 'TXT' as const, ...more }
@@ -52,4 +51,22 @@ function recordsOf(config: Config, row: DomainRow) {
     ...(capabilities.sending === 'enabled' ? sending : []),
     ...(capabilities.receiving === 'enabled' ? receiving : []),
   ]
+}
+
+type Ability = 'enabled' | 'disabled'
+
+export type DomainSettings = { region: string; capabilities: { sending: Ability; receiving: Ability } }
+
+/** Reads the settings of a row; what is not there is as it is by default. */
+export function readSettings(row: Pick<DomainRow, 'settings'>): DomainSettings {
+  const stored = asStored(JSON.parse(row.settings))
+  return {
+    region: stored.region ?? 'us-east-1',
+    capabilities: { sending: 'enabled', receiving: 'enabled', ...stored.capabilities },
+  }
+}
+
+/** Only `JSON.stringify` of these settings is ever written there. */
+function asStored(value: unknown): { region?: string; capabilities?: Partial<DomainSettings['capabilities']> } {
+  return value as { region?: string; capabilities?: Partial<DomainSettings['capabilities']> }
 }

@@ -19,9 +19,8 @@ import {
 } from '../store/directory/domains.ts'
 import type { Once } from '../store/idempotency.ts'
 import { createOnce } from './create.ts'
-import { type DomainSettings, readSettings } from './domain-settings.ts'
-import { showCreated, showDomain, showSummary } from './domain-view.ts'
-import { asList } from './list.ts'
+import { type DomainSettings, readSettings, showCreated, showDomain, showSummary } from './domain-view.ts'
+import { listPage } from './list.ts'
 import { forgetSenders } from './senders.ts'
 
 /** The name under `_domainkey` where our public key stands. */
@@ -60,8 +59,8 @@ export async function createDomain(ctx: Caller, body: NewDomainBody, once?: Once
   })
 }
 
-export async function listDomains(ctx: Caller, page: ListQuery) {
-  return asList(await listRows(ctx.stores, ctx.account.number, page), page, showSummary)
+export async function listDomains(ctx: Caller, query: ListQuery) {
+  return listPage(query, (page) => listRows(ctx.stores, ctx.account.number, page), showSummary)
 }
 
 /** @throws Problem not_found. */

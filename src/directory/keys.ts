@@ -20,7 +20,7 @@ import type { Once } from '../store/idempotency.ts'
 import { INSTANCE } from '../store/stores.ts'
 import { forgetKey } from './access.ts'
 import { createOnce } from './create.ts'
-import { asList } from './list.ts'
+import { listPage } from './list.ts'
 
 /** 160 bits: nobody guesses it, and it begins as Resend's clients expect. */
 export function newKeyToken(ctx: Pick<Context, 'random'>): string {
@@ -44,8 +44,8 @@ export async function createKey(ctx: Caller, body: NewKeyBody, once?: Once): Pro
   })
 }
 
-export async function listKeys(ctx: Caller, page: ListQuery) {
-  return asList(await listRows(ctx.stores, ctx.account.number, page), page, show)
+export async function listKeys(ctx: Caller, query: ListQuery) {
+  return listPage(query, (page) => listRows(ctx.stores, ctx.account.number, page), show)
 }
 
 /** @throws Problem not_found. */

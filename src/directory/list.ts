@@ -1,10 +1,14 @@
 /** Lists as every route answers them. */
-import { newestFirst, type Page } from '../store/directory/page.ts'
+import { listOf, type Page, readPage } from '../record/page.ts'
+import { newestFirst } from '../store/directory/page.ts'
 
-export type List<T> = { object: 'list'; has_more: boolean; data: T[] }
-
-/** A page of rows as a list of what is shown of each. */
-export function asList<R, T>(rows: readonly R[], page: Page, show: (row: R) => T): List<T> {
-  const { rows: shown, more } = newestFirst(rows, page)
-  return { object: 'list', has_more: more, data: shown.map(show) }
+/** Reads the page that was asked for, and shows each of its rows. @throws Problem invalid_parameter. */
+export async function listPage<R, T>(
+  query: { limit: number; after?: string; before?: string },
+  read: (page: Page) => Promise<R[]>,
+  show: (row: R) => T,
+) {
+  const page = readPage(query)
+  const { rows, more } = newestFirst(await read(page), page)
+  return listOf(rows.map(show), more)
 }

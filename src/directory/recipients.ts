@@ -1,9 +1,8 @@
 /** Whose mail it is. */
 import type { Context } from '../context.ts'
-import type { Address } from '../mail/address.ts'
+import { type Address, addressKey, splitTag } from '../mail/address.ts'
 import { findTaker } from '../store/directory/addresses.ts'
 import type { AccountRef } from '../store/stores.ts'
-import { keysOf } from './lookup.ts'
 
 /** The account that takes mail for an envelope recipient, by which address, and the +tag that was written; one read. */
 export async function findRecipient(
@@ -18,4 +17,15 @@ export async function findRecipient(
   )
   if (!taker) return undefined
   return { ...taker, tag: keys.find(({ key }) => key === taker.address)?.tag ?? null }
+}
+
+/**
+ * The addresses under which one is looked for, in the order in which they count: itself, without its +tag, its domain's
+ * wildcard. `tag` is what is told beside the address where that one is found.
+ */
+export function keysOf(address: Address): { key: string; tag: string | null }[] {
+  const split = splitTag(address.local)
+  const tag = split?.tag ?? null
+  const base = split ? [{ key: addressKey({ ...address, local: split.base }), tag }] : []
+  return [{ key: addressKey(address), tag: null }, ...base, { key: `*@${address.domain}`, tag }]
 }

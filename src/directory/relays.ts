@@ -17,7 +17,7 @@ import {
 } from '../store/directory/relays.ts'
 import type { Once } from '../store/idempotency.ts'
 import { createOnce } from './create.ts'
-import { asList } from './list.ts'
+import { listPage } from './list.ts'
 import { forgetRelays } from './next-hop.ts'
 
 /** Every one is read whenever a next hop is chosen. */
@@ -57,8 +57,8 @@ export async function createRelay(ctx: Caller, body: NewRelayBody, once?: Once) 
   })
 }
 
-export async function listRelays(ctx: Caller, page: ListQuery) {
-  return asList(await listRows(ctx.stores, ctx.account.number, page), page, show)
+export async function listRelays(ctx: Caller, query: ListQuery) {
+  return listPage(query, (page) => listRows(ctx.stores, ctx.account.number, page), show)
 }
 
 /** @throws Problem not_found. */

@@ -5,8 +5,8 @@ import type { Caller } from '../context.ts'
 import type { Address } from '../mail/address.ts'
 import type { DkimSigner } from '../mail/dkim.ts'
 import { findSendingDomain } from '../store/directory/senders.ts'
-import { keysOf } from './lookup.ts'
 import { makeRecent } from './recent.ts'
+import { keysOf } from './recipients.ts'
 
 /** A verified domain that may be sent from. */
 export type Sender = {

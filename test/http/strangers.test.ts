@@ -1,8 +1,8 @@
 /** No stranger's thing is ever visible: every route there is, asked with no key, a wrong one, one that may not, and about what is another's. */
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
+import { type Components, describeSchema, exampleOf } from '../../src/contract/json-schema.ts'
 import { ACCOUNT_SCOPES, type RouteSpec } from '../../src/contract/route.ts'
-import { type Components, describeSchema, exampleOf } from '../../src/http/docs/schemas.ts'
 import { routes } from '../../src/http/routes/all.ts'
 import { call, operator } from '../support/api.ts'
 import { makeWorld } from '../support/world.ts'

@@ -1,9 +1,9 @@
 /** OpenAPI 3.1 out of the route table: what is published is what validates. */
 import { PROBLEM_CODES, type ProblemCode } from '../../base/problem.ts'
 import { Refusal } from '../../contract/common.ts'
+import { type Components, describeSchema, exampleOf, type Json } from '../../contract/json-schema.ts'
 import type { RouteSpec } from '../../contract/route.ts'
 import { nameOf, statusOf } from '../problem.ts'
-import { type Components, describeSchema, exampleOf, type Json } from './schemas.ts'
 
 /** Describes every route. `server` is where the API is reached. */
 export function describeApi(specs: readonly RouteSpec[], server: string): Json {

@@ -1,4 +1,4 @@
-/** JSON Schema out of the contract's schemas, collected as components, and an example of what fits one. */
+/** JSON Schema out of these schemas, collected as components, and an example of what fits one. */
 import * as z from 'zod'
 
 export type Json = { [name: string]: unknown }
