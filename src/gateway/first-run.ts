@@ -41,8 +41,10 @@ export async function provision(api: Api, adminKey: string, home: Home): Promise
     await create(call, made, '/addresses', { address: ADDRESS }, account)
     made.set({ address: ADDRESS })
   }
-  if (!(await opens(call, made.get('gateway_key')))) {
-    made.renew()
+  const gatewayKey = made.get('gateway_key')
+  // A key that was deleted is not given out again by the same Idempotency-Key.
+  if (gatewayKey && !(await opens(call, gatewayKey))) made.renew('gateway_key')
+  if (!made.get('gateway_key')) {
     const body = await create(call, made, '/api-keys', { name: 'gateway', permission: 'inbound:write' })
     made.set({ gateway_key: textMember(body, 'token') })
   }
@@ -65,8 +67,7 @@ async function create(call: Caller, made: Progress, path: string, json: unknown,
 }
 
 /** Whether the gateway's key still opens its door; whose address is asked about does not matter. */
-async function opens(call: Caller, key: string | undefined): Promise<boolean> {
-  if (!key) return false
+async function opens(call: Caller, key: string): Promise<boolean> {
   const { status } = await call('GET', `/inbound/recipient?to=${encodeURIComponent(ADDRESS)}`, { key })
   return status !== 401 && status !== 403
 }
@@ -118,11 +119,11 @@ class Progress {
 
   clear(): void {
     this.#made = {}
-    this.renew()
+    this.set({ run: randomUUID() })
   }
 
-  /** From here on a POST is a new one. */
-  renew(): void {
-    this.set({ run: randomUUID() })
+  /** Forgets one thing, and from here on a POST is a new one. */
+  renew(name: string): void {
+    this.set({ [name]: undefined, run: randomUUID() })
   }
 }

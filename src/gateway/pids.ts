@@ -37,7 +37,7 @@ export async function claimHome(home: Home, programs: string): Promise<Claim> {
   }
   return {
     add(leader) {
-      mine.children.push(markOf(leader))
+      mine.children = mine.children.filter(({ pid }) => membersOf(pid).length > 0).concat(markOf(leader))
       writeFileSync(`${path}.part`, JSON.stringify(mine))
       renameSync(`${path}.part`, path)
     },

@@ -1,7 +1,6 @@
 /** `npm start`: a whole mail service on this machine. Reads from top to bottom as it happens. */
 import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { type Api, openApi } from './api.ts'
 import { type Provisions, provision } from './first-run.ts'
 import { greeting } from './greeting.ts'
@@ -13,16 +12,14 @@ import { type Smtp, startSmtp } from './smtp/server.ts'
 import { unlessStopped } from './stop.ts'
 import { keepTicking } from './tick.ts'
 import { StartTrouble } from './trouble.ts'
-import { applyMigrations, failed, rotateLog, startWrangler, type Wrangler } from './wrangler.ts'
+import { startWorker } from './worker.ts'
+import { applyMigrations, rotateLog } from './wrangler.ts'
 
 /** Where package.json and wrangler.toml lie. */
 const PROJECT = resolve(import.meta.dirname, '../..')
 
 /** Where the programs of our children lie, whatever links lead there. */
 const PROGRAMS = realpathSync(resolve(PROJECT, 'node_modules'))
-
-/** A slow machine builds the Worker in twenty seconds. */
-const HEALTH_TIMEOUT = 120_000
 
 /** The name we greet other mail servers with, as the Worker's own default is. */
 const MAIL_HOST = 'pochta.localhost'
@@ -40,7 +37,7 @@ export async function start(env: Record<string, string | undefined>): Promise<nu
   } catch (error) {
     if (error !== ASKED) {
       code = 1
-      console.error(error instanceof StartTrouble ? `\n${error.message}` : error)
+      console.error(error instanceof StartTrouble ? error.message : error)
       if (error instanceof StartTrouble && error.log) console.error(`\n${error.log}`)
     }
   }
@@ -77,9 +74,8 @@ async function bringUp(settings: Settings, stop: AbortSignal, undo: Undo[]): Pro
 
   const url = `http://${HOST}:${settings.port}`
   const api = openApi(url)
-  const wrangler = startWrangler(place, { port: settings.port, publicUrl: url })
-  undo.push(wrangler.end)
-  await answering(api, wrangler, home, stop)
+  const worker = await startWorker(place, { port: settings.port, publicUrl: url }, api, stop)
+  undo.push(worker.end)
 
   const provisions = await unlessStopped(stop, provision(api, secrets.adminKey, home))
   const smtp = await listen(settings, home, secrets, provisions, api)
@@ -91,25 +87,7 @@ async function bringUp(settings: Settings, stop: AbortSignal, undo: Undo[]): Pro
   const places = { api: url, smtp: `smtp://${HOST}:${settings.smtpPort}` }
   tellPrograms(home, places, secrets, provisions)
   console.log(greeting({ ...places, home, relayed: settings.relayUrl !== undefined }, provisions))
-  const how = await unlessStopped(stop, wrangler.ended)
-  throw failed(home, `The Worker's runtime ended (${how}).`)
-}
-
-/** Waits until the Worker answers. @throws StartTrouble where wrangler ends first, or it takes too long. */
-async function answering(api: Api, wrangler: Wrangler, home: Home, stop: AbortSignal): Promise<void> {
-  let ended: string | undefined
-  wrangler.ended.then((how) => {
-    ended = how
-  })
-  for (const end = Date.now() + HEALTH_TIMEOUT; Date.now() < end; await unlessStopped(stop, wait(100))) {
-    if (ended !== undefined) throw failed(home, `The Worker did not start (${ended}).`)
-    const health = await unlessStopped(
-      stop,
-      api('GET', '/health', { timeout: 5000 }).catch(() => undefined),
-    )
-    if (health?.status === 200) return
-  }
-  throw failed(home, `The Worker did not answer within ${HEALTH_TIMEOUT / 1000} seconds.`)
+  return await worker.failure
 }
 
 function listen(settings: Settings, home: Home, secrets: Secrets, made: Provisions, api: Api): Promise<Smtp> {

@@ -16,13 +16,15 @@ const PATIENCE = 4000
 const TAIL_LINES = 25
 
 export type Wrangler = {
+  /** Its process group; 0 where it could not be started. */
+  group: number
   /** Fulfilled when it has ended, with how. */
   ended: Promise<string>
   /** Ends it and all that it started; bounded in time. */
   end(): Promise<void>
 }
 
-type Place = { project: string; home: Home; claim: Claim }
+export type Place = { project: string; home: Home; claim: Claim }
 
 /** Brings the database up to this version. @throws StartTrouble with the tail of the log, or the reason of `stop`. */
 export async function applyMigrations(place: Place, stop: AbortSignal): Promise<void> {
@@ -74,6 +76,7 @@ function run({ project, home, claim }: Place, args: string[]): Wrangler {
   if (child.pid !== undefined) claim.add(child.pid)
   const ended = endOf(child)
   return {
+    group: child.pid ?? 0,
     ended,
     async end() {
       if (child.pid !== undefined) await endGroup(child.pid, PATIENCE)

@@ -117,7 +117,13 @@ function optionsOf(settings: SmtpSettings, hangUp: HangUp): SMTPServerOptions {
             return callback(new Refusal(421, '4.7.0', 'too many unknown recipients'))
           }
           const note = `${refusal.responseCode} ${refusal.message}`
-          settings.tell(mailLine('refused', { from: senderOf(session), to: address.address, note }))
+          settings.tell(
+            mailLine(refusal.responseCode < 500 ? 'later' : 'refused', {
+              from: senderOf(session),
+              to: address.address,
+              note,
+            }),
+          )
           callback(refusal)
         },
       )
