@@ -1,0 +1,97 @@
+/**
+ * `npm run bench`: serves the built Worker and, beside it, a floor (floor/worker.ts), and measures them in turns.
+ * `npm run bench -- --quick` takes fewer of everything; `-- --markdown` prints a table for a document.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { measureInbound, measureLarge, measureSending, type Pair, type Side } from './accepting.ts'
+import { inbound, makeAccount, makeInboundKey, SECRETS } from './account.ts'
+import { fillInbox } from './fill.ts'
+import { measureLists } from './lists.ts'
+import { callerOf, load } from './load.ts'
+import { ordinaryMail } from './mails.ts'
+import { startRelay } from './relay.ts'
+import { measureRelay } from './relaying.ts'
+import { build, endAll, migrate, ROOT, type Served, serve } from './serve.ts'
+import { measureStart } from './start-up.ts'
+import { type Row, render } from './table.ts'
+
+const quick = process.argv.includes('--quick')
+const markdown = process.argv.includes('--markdown')
+
+/** What a large account's inbox holds. */
+const MANY = 100_000
+
+const temporary = mkdtempSync(join(tmpdir(), 'pochta-bench-'))
+process.on('exit', () => {
+  endAll()
+  rmSync(temporary, { recursive: true, force: true })
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130))
+
+const began = performance.now()
+const rows = await measure()
+console.log(`\n${render(rows, markdown)}\n`)
+console.log('ratio: Pochta over floor, the median of rounds side by side. The floor does one R2 put and one D1 insert.')
+process.exit(0)
+
+async function measure(): Promise<Row[]> {
+  say('building')
+  const floorBuilt = await build(join(ROOT, 'bench/floor/wrangler.toml'), join(temporary, 'floor'))
+  const built = await build(join(ROOT, 'wrangler.toml'), join(temporary, 'ours'))
+  say('starting cold')
+  const rows = await measureStart(floorBuilt, built, SECRETS, temporary)
+
+  const relay = await startRelay()
+  const state = join(temporary, 'state')
+  const variables = { LOCAL: 'true', REQUESTS_PER_SECOND: '1000000', RELAY_URL: relay.url }
+  await migrate(built.config, state)
+  const floorServed = await serve({ built: floorBuilt, state: join(temporary, 'floor-state'), ready: '/' })
+  let served = await serve({ built, state, variables, secrets: SECRETS, ready: '/health' })
+  const restart = async (meanwhile: () => void = () => {}) => {
+    await served.stop()
+    meanwhile()
+    served = await serve({ built, state, variables, secrets: SECRETS, ready: '/health' })
+    return sideOf(served)
+  }
+
+  const floor = sideOf(floorServed)
+  await floor.caller.call({ method: 'PUT', path: '/' })
+  const ours = sideOf(served)
+  const inboundKey = await makeInboundKey(ours.caller)
+  const account = await makeAccount(ours.caller, 'bench.test')
+  const reader = await makeAccount(ours.caller, 'reader.test')
+  const pair: Pair = { floor, ours, account, inboundKey, rounds: quick ? 3 : 7, requests: quick ? 100 : 200 }
+
+  say('bringing mail in')
+  const arriving = await measureInbound(pair)
+  const floorMs = arriving[1]?.floor ?? Number.NaN
+  rows.push(...arriving, ...(await measureLarge(pair)))
+
+  say('sending')
+  relay.hold()
+  const sendingRows = await measureSending(pair)
+  rows.push(...sendingRows)
+
+  say('listing')
+  await load(ours.caller, 100, 8, () => inbound(inboundKey, reader.address, ordinaryMail(reader.address)))
+  rows.push(...(await measureLists(ours, reader, 100, floorMs)))
+  say(`filling an inbox with ${MANY} messages`)
+  const full = await restart(() => fillInbox(state, reader.id, MANY))
+  rows.push(...(await measureLists(full, reader, MANY, floorMs)))
+
+  say('relaying')
+  const fresh = await restart()
+  rows.push(...(await measureRelay(relay, fresh.caller, account, arriving[0]?.floor ?? Number.NaN, quick)))
+  return rows
+}
+
+function sideOf({ origin, pid }: Served): Side {
+  return { caller: callerOf(origin, 8), pid }
+}
+
+/** Progress goes beside the table, so that the table alone can be written to a file. */
+function say(what: string): void {
+  console.error(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${what}`)
+}
