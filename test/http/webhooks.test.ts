@@ -52,7 +52,12 @@ test('an endpoint is made, listed, shown, changed and deleted in Resend’s shap
     signing_secret: made.signing_secret,
   })
 
-  const change = { endpoint: 'http://127.0.0.1:19009/other', events: ['email.sent'], payload: 'full', status: 'disabled' }
+  const change = {
+    endpoint: 'http://127.0.0.1:19009/other',
+    events: ['email.sent'],
+    payload: 'full',
+    status: 'disabled',
+  }
   expect(await ok(await api('PATCH', `/webhooks/${made.id}`, change))).toEqual({ object: 'webhook', id: made.id })
   expect(await ok(await api('GET', `/webhooks/${made.id}`))).toMatchObject(change)
   expect(await ok(await api('DELETE', `/webhooks/${made.id}`))).toEqual({

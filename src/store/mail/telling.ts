@@ -11,6 +11,9 @@ import { type Row, runBatch } from './change.ts'
 /** Events of one round. All their data is in memory at once, and none of it is told twice after a crash if the round is short. */
 export const PAGE = 10
 
+/** ms that an event rests whose attempt was cut off again, so that others are told in between. */
+const LOST_REST = 15 * 60_000
+
 /** How far one look goes for a type that is rarely told; what it passed over the sweep writes down. */
 const SCAN = 5000
 
@@ -159,7 +162,7 @@ function claimSteps({ account, webhook, now, token, until }: Claim): SQL[] {
       WHERE ${it} AND w.status = 'enabled' AND NOT ${busy(now)} AND (${hasNews} OR ${owes(now)})
         AND EXISTS (SELECT 1 FROM counters WHERE account = ${account.number} AND state = 'active')`,
     // Counted before it is tried, so that an event which kills its teller is given up in the end.
-    sql`UPDATE dispatches SET due = ${until}, tries = tries + 1, attempts = json_insert(
+    sql`UPDATE dispatches SET due = CASE WHEN ${someLost} THEN ${until + LOST_REST} ELSE ${until} END, tries = tries + 1, attempts = json_insert(
         CASE WHEN json_array_length(attempts) >= 20 THEN json_remove(attempts, '$[0]') ELSE attempts END,
         '$[#]', ${attempt})
       WHERE account = ${account.number} AND webhook = ${webhook} AND seq IN (
@@ -173,7 +176,7 @@ function claimSteps({ account, webhook, now, token, until }: Claim): SQL[] {
     // Told how, because SQLite would else begin with all events of the account, or all dispatches of the endpoint.
     sql`SELECT e.seq, e.type, e.message, e.data, e.created_at, d.tries, d.attempts
       FROM dispatches d INDEXED BY dispatches_due CROSS JOIN events e ON e.account = d.account AND e.seq = d.seq
-      WHERE ${whose} AND d.due = ${until} AND d.attempts ->> '$[#-1].id' = ${`${token}.`} || d.seq ORDER BY e.seq`,
+      WHERE ${whose} AND d.due IN (${until}, ${until + LOST_REST}) AND d.attempts ->> '$[#-1].id' = ${`${token}.`} || d.seq ORDER BY e.seq`,
   ]
 }
 
