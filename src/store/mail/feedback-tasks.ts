@@ -1,6 +1,7 @@
 /** What came back and is still to be read: one task each, made when the bytes are stored. */
 import { sql } from 'drizzle-orm'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
+import { claimTasks, type Task } from './tasks.ts'
 
 /** The kind of these tasks. */
 export const FEEDBACK = 'feedback'
@@ -29,4 +30,25 @@ export async function hasFeedbackTask(stores: Stores, account: AccountRef, id: s
     sql`SELECT 1 FROM tasks WHERE kind = ${FEEDBACK} AND account = ${account.number} AND ref = ${id}`,
   )
   return rows.length > 0
+}
+
+/** A task that is ours; `state` is undefined where it is none that reception wrote. */
+export type FeedbackTask = { task: Task; state: FeedbackState | undefined }
+
+/** Claims what is to be read in one database, the longest due first. */
+export async function claimFeedback(
+  stores: Stores,
+  mailDb: string,
+  claim: { token: string; now: number; until: number; limit: number },
+): Promise<FeedbackTask[]> {
+  const tasks = await claimTasks(mailOf(stores, { mailDb }), [FEEDBACK], claim)
+  return tasks.map((task) => ({ task, state: asState(task.state) }))
+}
+
+function asState(state: unknown): FeedbackState | undefined {
+  if (typeof state !== 'object' || state === null) return undefined
+  const { message, recipient, key, from } = state as Partial<Record<keyof FeedbackState, unknown>>
+  if (typeof message !== 'string' || typeof recipient !== 'number') return undefined
+  if (typeof key !== 'string' || typeof from !== 'string') return undefined
+  return { message, recipient, key, from }
 }

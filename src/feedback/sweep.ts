@@ -1,0 +1,115 @@
+/**
+ * Reads what came back to our return paths and applies it to the mail that was sent. Each step may be repeated: the row
+ * changes once, then the bytes go, then the task; a crash between any two is made good when the claim has lapsed.
+ */
+import { concat } from '../base/bytes.ts'
+import { describeError } from '../base/log.ts'
+import { type Context, newToken } from '../context.ts'
+import { type Returned, readReturned } from '../mail/returned.ts'
+import { MAX_PARSED_BYTES } from '../mail/skeleton.ts'
+import { findSent, recordFeedback } from '../store/mail/feedback.ts'
+import { claimFeedback, type FeedbackState, type FeedbackTask } from '../store/mail/feedback-tasks.ts'
+import { finishTask, postponeTask } from '../store/mail/tasks.ts'
+import { deleteRaw, getRaw } from '../store/objects.ts'
+import { type AccountRef, mailOf } from '../store/stores.ts'
+import { applyReturned } from './apply.ts'
+
+/** Claimed together, and read four at a time: an invocation has six connections that may wait. */
+const GROUP = 20
+const AT_ONCE = 4
+
+/** A tick ends after so many reports, or so long: the next one follows within a minute. */
+const MOST_A_TICK = 400
+const TICK_MS = 20_000
+
+/** Twenty reports of 2 MiB take seconds; a dead invocation's are taken up again after this. */
+const CLAIM_MS = 3 * 60_000
+
+/** Counted when claimed, so that a report which kills its reader is let go too. With the pauses below: four days. */
+const MAX_ATTEMPTS = 20
+const FIRST_PAUSE_MS = 60_000
+const LONGEST_PAUSE_MS = 6 * 3_600_000
+
+/** The relay writes to the same rows; whoever loses this often gives way until later. */
+const MAX_RACES = 4
+
+/** Takes up what came back and is due, in every mail database. */
+export async function sweepFeedback(ctx: Context): Promise<void> {
+  const share = TICK_MS / ctx.stores.mail.size
+  const changed = new Map<number, AccountRef>()
+  for (const mailDb of ctx.stores.mail.keys()) {
+    const began = ctx.now()
+    for (let left = MOST_A_TICK; left > 0 && ctx.now() - began < share; left -= GROUP) {
+      const claim = { token: newToken(ctx), now: ctx.now(), until: ctx.now() + CLAIM_MS, limit: GROUP }
+      const tasks = await claimFeedback(ctx.stores, mailDb, claim)
+      for (let at = 0; at < tasks.length; at += AT_ONCE) {
+        const taken = await Promise.all(tasks.slice(at, at + AT_ONCE).map((task) => take(ctx, mailDb, task)))
+        for (const account of taken) if (account) changed.set(account.number, account)
+      }
+      if (tasks.length < GROUP) break
+    }
+  }
+  for (const account of changed.values()) ctx.wake.webhooks(account)
+}
+
+/** Sees one task through, or puts it off; answers the account where someone listens to what changed. Never rejects. */
+async function take(ctx: Context, mailDb: string, { task, state }: FeedbackTask): Promise<AccountRef | undefined> {
+  const db = mailOf(ctx.stores, { mailDb })
+  const about = { task: task.ref, account: task.account, attempts: task.attempts }
+  try {
+    const hopeless = state === undefined || task.attempts > MAX_ATTEMPTS
+    if (hopeless) ctx.log('error', 'feedback was given up', about)
+    const account = hopeless ? undefined : await apply(ctx, mailDb, task.account, state)
+    // The bytes before the task: without it nobody would know of them.
+    if (state) await deleteRaw(ctx.stores, [state.key])
+    await finishTask(db, task)
+    return account
+  } catch (error) {
+    ctx.log('warn', 'feedback was put off', { ...about, error: describeError(error) })
+    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (task.attempts - 1))
+    // Where this fails too, the claim lapses.
+    await postponeTask(db, task, { due: ctx.now() + pause }).catch(() => false)
+    return undefined
+  }
+}
+
+async function apply(
+  ctx: Context,
+  mailDb: string,
+  account: number,
+  state: FeedbackState,
+): Promise<AccountRef | undefined> {
+  const raw = await readStart(ctx, state.key)
+  let returned: Returned | undefined
+  for (let race = 0; raw && race < MAX_RACES; race++) {
+    const sent = await findSent(ctx.stores, mailDb, account, state.message)
+    const recipient = sent?.recipients[state.recipient]
+    // Deleted meanwhile, or its account is closing: there is nothing left that it could change.
+    if (!sent || !recipient) return undefined
+    returned ??= readReturned(raw, { recipient: recipient.address, from: state.from })
+    const change = applyReturned(sent, state.recipient, returned, ctx.now())
+    if (!change) {
+      const why = returned.kind === 'nothing' ? returned.why : `it is ${recipient.state} already`
+      ctx.log('info', 'feedback changes nothing', { account, message: sent.id, kind: returned.kind, why })
+      return undefined
+    }
+    const written = await recordFeedback(ctx.stores, sent, { ...change, now: ctx.now(), token: newToken(ctx) })
+    if (written) return written.listeners > 0 ? sent.account : undefined
+  }
+  if (raw) throw new Error('the message kept changing')
+  return undefined
+}
+
+/** As much of the bytes as is ever parsed; undefined where they are gone, and so were read before. */
+async function readStart(ctx: Context, key: string): Promise<Uint8Array | undefined> {
+  const object = await getRaw(ctx.stores, key)
+  if (!object) return undefined
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of object.body) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length >= MAX_PARSED_BYTES) break
+  }
+  return concat(chunks).subarray(0, MAX_PARSED_BYTES)
+}
