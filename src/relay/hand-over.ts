@@ -31,6 +31,8 @@ export type Bounds = {
   /** All connections of the batch go through it. */
   gate: Gate
   recorder: Recorder
+  /** Aborted when the claim could not be kept: what is under way is broken off. */
+  lost: AbortSignal
 }
 
 /** Tries every job, and resolves when the outcome of each is written or known not to be. Never rejects. */
@@ -99,6 +101,8 @@ class Group {
   private async serve(session: Session): Promise<{ settled: number; closed?: StoredReply }> {
     const running = new Map<Transaction, { job: Job; content: Content }>()
     let settled = 0
+    const breakOff = () => session.close()
+    this.bounds.lost.addEventListener('abort', breakOff)
     this.open++
     try {
       const end = await session.run(
@@ -117,6 +121,7 @@ class Group {
       await session.quit()
       return { settled }
     } finally {
+      this.bounds.lost.removeEventListener('abort', breakOff)
       this.open--
       session.close()
     }

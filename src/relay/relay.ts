@@ -3,8 +3,10 @@ import { type Context, newToken } from '../context.ts'
 import { longestTransaction } from '../smtp/pipe.ts'
 import { claimDeliveries, type Held } from '../store/mail/deliveries.ts'
 import type { AccountRef } from '../store/stores.ts'
+import { clockOf } from './connection.ts'
 import { Gate } from './gate.ts'
 import { handOver } from './hand-over.ts'
+import { LEASE_MS, Lease } from './lease.ts'
 import { plan } from './plan.ts'
 import { Recorder } from './recorder.ts'
 
@@ -17,8 +19,8 @@ const MOST_MESSAGES = 100
 /** Past so many statements nothing more is begun, so that what is under way, and giving back the rest, stays within that thousand. */
 const MOST_STATEMENTS = 500
 
-/** A consumer lives fifteen minutes; a claim ends before it, and nothing is begun that might not end within the claim. */
-const CLAIM_MS = 14 * 60_000
+/** A consumer lives fifteen minutes; nothing is begun that might not end before. */
+const LIFE_MS = 14 * 60_000
 
 /** The platform lets an invocation have six connections, and the stores need some of them. */
 const MOST_CONNECTIONS = 4
@@ -28,22 +30,35 @@ const MOST_CONNECTIONS = 4
  * throws only where nothing could be claimed in some database, and then the wake-ups may be repeated.
  */
 export async function relayBatch(ctx: Context, wakeUps: readonly RelayWakeUp[]): Promise<void> {
-  const claim = { token: newToken(ctx), now: ctx.now(), until: ctx.now() + CLAIM_MS }
+  const end = ctx.now() + LIFE_MS
+  const claim = { token: newToken(ctx), now: ctx.now(), until: ctx.now() + LEASE_MS }
   const databases = Map.groupBy(takeFirst(ctx, wakeUps), ({ account }) => account.mailDb)
   const claims = await Promise.allSettled(
     [...databases.values()].map((some) => claimDeliveries(ctx.stores, some, claim)),
   )
   const helds = claims.flatMap((answer): Held[] => (answer.status === 'fulfilled' ? answer.value : []))
 
-  const recorder = new Recorder(ctx)
-  const groups = await plan(ctx, helds, recorder)
-  const gate = new Gate(MOST_CONNECTIONS)
-  const mayBegin = () => ctx.now() + longestTransaction() <= claim.until && recorder.spent < MOST_STATEMENTS
-  await Promise.all(groups.map(({ target, jobs }) => handOver(ctx, target, jobs, { mayBegin, gate, recorder })))
-  recorder.close()
+  const lease = new Lease(ctx, clockOf(ctx), claim)
+  lease.keep(helds)
+  try {
+    await relayAll(ctx, helds, lease, end)
+  } finally {
+    lease.end()
+  }
 
   const failed = claims.find((answer) => answer.status === 'rejected')
   if (failed) throw failed.reason
+}
+
+async function relayAll(ctx: Context, helds: Held[], lease: Lease, end: number): Promise<void> {
+  const recorder = new Recorder(ctx)
+  const groups = await plan(ctx, helds, recorder)
+  const gate = new Gate(MOST_CONNECTIONS)
+  const mayBegin = () =>
+    !lease.lost.aborted && ctx.now() + longestTransaction() <= end && recorder.spent < MOST_STATEMENTS
+  const bounds = { mayBegin, gate, recorder, lost: lease.lost }
+  await Promise.all(groups.map(({ target, jobs }) => handOver(ctx, target, jobs, bounds)))
+  recorder.close()
 }
 
 /** Wakes for messages of any accounts, so many at a time as are claimed at once. */

@@ -67,6 +67,21 @@ export async function claimDeliveries(
   })
 }
 
+/** Lets the claim hold longer on those of the messages that still carry it; one row written for each of these. */
+export async function extendClaims(
+  stores: Stores,
+  helds: readonly Held[],
+  token: string,
+  until: number,
+): Promise<void> {
+  for (const [mailDb, some] of Map.groupBy(helds, ({ account }) => account.mailDb)) {
+    const keys = JSON.stringify(some.map(({ account, id }) => [account.number, SENT, id]))
+    await mailOf(stores, { mailDb }).run(
+      sql`UPDATE messages SET claimed_until = ${until} WHERE ${among(keys)} AND claim = ${token}`,
+    )
+  }
+}
+
 /**
  * Settles several messages, each whole or not at all: counters, events, and last the message, while our claim stands and its
  * recipients are as we read them. Undefined where that was not so: read it again. An error in any undoes them all.
