@@ -5,6 +5,7 @@ import { makeKeyring } from './base/seal.ts'
 import { type Config, readConfig } from './config.ts'
 import type { Context } from './context.ts'
 import { sweepDirectory } from './directory/removal.ts'
+import { sweepFeedback } from './feedback/sweep.ts'
 import { makeApp } from './http/app.ts'
 import { routes } from './http/routes/all.ts'
 import { readFull } from './mailbox/full.ts'
@@ -79,6 +80,7 @@ const REFUSED_FOR_GOOD: ReadonlySet<ProblemCode> = new Set(['not_found', 'payloa
 const SWEEPS: Record<string, (ctx: Context) => Promise<void>> = {
   relay: sweepRelay,
   webhooks: (ctx) => sweepWebhooks(ctx, { readFull }),
+  feedback: sweepFeedback,
   directory: sweepDirectory,
   mailbox: sweepMailbox,
 }
