@@ -1,0 +1,104 @@
+import { sql } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import type { Caller } from '../../src/context.ts'
+import { chooseRelay, relayOfUrl } from '../../src/directory/next-hop.ts'
+import { createRelay, deleteRelay, patchRelay } from '../../src/directory/relays.ts'
+import { INSTANCE } from '../../src/store/stores.ts'
+import { makeAccount, makeWorld } from '../support/world.ts'
+
+const world = await makeWorld({ config: { RELAY_URL: 'smtps://u:p%40ss@config.example' } })
+const login = { user: 'u', password: 'secret' }
+const relay = (host: string, domain?: string) => ({ host, domain, port: 587, security: 'starttls' as const, ...login })
+
+test('the nearest relay is chosen: the account’s for the domain, its own, the instance’s for the domain, its own, RELAY_URL', async () => {
+  const ctx = await makeAccount(world)
+  const instance: Caller = { ...ctx, account: INSTANCE }
+  const chosen = async () => (await chooseRelay(world.ctx, ctx.account, 'a.test'))?.host
+  const made: { by: Caller; id: string }[] = []
+  const make = async (by: Caller, host: string, domain?: string) =>
+    void made.push({ by, id: (await createRelay(by, relay(host, domain))).id })
+
+  expect(await chosen()).toBe('config.example')
+  await make(instance, 'instance.example')
+  expect(await chosen()).toBe('instance.example')
+  await make(instance, 'instance-a.example', 'A.test')
+  expect(await chosen()).toBe('instance-a.example')
+  await make(ctx, 'own.example')
+  expect(await chosen()).toBe('own.example')
+  await make(ctx, 'own-a.example', 'a.test')
+  await make(ctx, 'own-b.example', 'b.test')
+  expect(await chosen()).toBe('own-a.example')
+
+  for (const { by, id } of made.reverse()) await deleteRelay(by, id)
+  expect(await chosen()).toBe('config.example')
+})
+
+test('a choice is read once in half a minute, and its password is opened nowhere else', async () => {
+  const ctx = await makeAccount(world)
+  const { id } = await createRelay(ctx, relay('own.example'))
+  const before = world.tally.trips
+  for (let time = 0; time < 3; time++) {
+    expect(await chooseRelay(world.ctx, ctx.account, 'x.test')).toEqual({
+      id,
+      host: 'own.example',
+      port: 587,
+      security: 'starttls',
+      auth: login,
+      verp: true,
+      clearAuth: false,
+    })
+  }
+  expect(world.tally.trips - before).toBe(1)
+  const rows = await world.ctx.stores.directory.all(sql`SELECT * FROM relays WHERE id = ${id}`)
+  expect(JSON.stringify(rows)).not.toContain('secret')
+  await patchRelay(ctx, id, { verp: false })
+  expect(await chooseRelay(world.ctx, ctx.account, 'x.test')).toMatchObject({ verp: false, auth: login })
+})
+
+test('a password does not follow a relay to another place', async () => {
+  const ctx = await makeAccount(world)
+  const { id } = await createRelay(ctx, relay('own.example'))
+  for (const patch of [
+    { host: 'thief.example' },
+    { port: 2525 },
+    { security: 'implicit' as const },
+    { user: 'other' },
+  ]) {
+    await expect(patchRelay(ctx, id, patch)).rejects.toMatchObject({ detail: { fields: [{ path: 'password' }] } })
+  }
+  expect(await patchRelay(ctx, id, { host: 'new.example', password: 'new' })).toMatchObject({ has_password: true })
+  expect(await chooseRelay(world.ctx, ctx.account, 'y.test')).toMatchObject({
+    host: 'new.example',
+    auth: { user: 'u', password: 'new' },
+  })
+  expect(await patchRelay(ctx, id, { user: null })).toMatchObject({ user: null, has_password: false })
+})
+
+test('RELAY_URL is read as it is written, and TLS is left out to loopback only', () => {
+  const read = (text: string) => relayOfUrl(text)
+  expect(read('')).toBeUndefined()
+  expect(read('smtps://u:p%40ss@mail.example')).toEqual({
+    id: 'config',
+    host: 'mail.example',
+    port: 465,
+    security: 'implicit',
+    auth: { user: 'u', password: 'p@ss' },
+    verp: true,
+    clearAuth: false,
+  })
+  expect(read('smtp://mail.example')).toMatchObject({ port: 587, security: 'starttls' })
+  expect(read('smtp://mail.example')).not.toHaveProperty('auth')
+  expect(read('smtp://127.0.0.1:2525')).toMatchObject({ port: 2525, security: 'none', clearAuth: true })
+  expect(read('smtp://[::1]:2525')).toMatchObject({ security: 'none', clearAuth: true })
+  expect(read('smtp://localhost?tls=starttls')).toMatchObject({ security: 'starttls' })
+  expect(read('smtp://mail.example:465?tls=implicit&verp=false')).toMatchObject({ security: 'implicit', verp: false })
+  for (const text of [
+    'mail.example',
+    'https://mail.example',
+    'smtp://',
+    'smtp://mail.example?tls=none',
+    'smtp://h?tls=yes',
+  ]) {
+    expect(() => read(text), text).toThrow(/^RELAY_URL/)
+  }
+})
