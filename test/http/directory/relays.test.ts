@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest'
+import type { Caller } from '../../../src/context.ts'
+import { createRelay } from '../../../src/directory/relays.ts'
+import { call, operator } from '../../support/api.ts'
+import { makeAccount, makeWorld } from '../../support/world.ts'
+
+async function newKey(): Promise<string> {
+  const answer = await call('POST', '/accounts', { key: operator, body: { name: 'A' } })
+  const made: { api_key: { token: string } } = await answer.json()
+  return made.api_key.token
+}
+
+const login = { user: 'u', password: 'never shown' }
+
+test('a relay is made, shown without its password, changed and deleted', async () => {
+  const key = await newKey()
+  const body = { host: 'Localhost', port: 2525, security: 'starttls', domain: 'Own.Test', ...login }
+  const made = await call('POST', '/relays', { key, body })
+  expect(made.status).toBe(201)
+  const relay: { id: string } = await made.json()
+  expect(relay).toMatchObject({
+    object: 'relay',
+    name: 'Localhost',
+    host: 'localhost',
+    domain: 'own.test',
+    user: 'u',
+    has_password: true,
+    verp: true,
+  })
+  const patched = await call('PATCH', `/relays/${relay.id}`, { key, body: { verp: false, name: 'Mine', domain: null } })
+  expect(await patched.json()).toMatchObject({ verp: false, name: 'Mine', domain: null, has_password: true })
+  const listed = await call('GET', '/relays', { key })
+  const text = await listed.text()
+  expect(text).toContain(relay.id)
+  expect(text).not.toContain(login.password)
+  const gone = await call('DELETE', `/relays/${relay.id}`, { key })
+  expect(await gone.json()).toEqual({ object: 'relay', id: relay.id, deleted: true })
+  expect((await call('GET', `/relays/${relay.id}`, { key })).status).toBe(404)
+})
+
+test('the operator without X-Account keeps the instance’s relays, which no account sees', async () => {
+  const key = await newKey()
+  const body = { host: '127.0.0.1', port: 2525, security: 'none' }
+  const made: { id: string } = await (await call('POST', '/relays', { key: operator, body })).json()
+  expect((await call('GET', `/relays/${made.id}`, { key: operator })).status).toBe(200)
+  expect((await call('GET', `/relays/${made.id}`, { key })).status).toBe(404)
+  expect((await call('DELETE', `/relays/${made.id}`, { key: operator })).status).toBe(200)
+})
+
+test('a relay goes without TLS to loopback from a local copy alone, and never to port 25 elsewhere', async () => {
+  const world = await makeWorld()
+  const local = await makeAccount(world)
+  const away: Caller = { ...local, config: { ...local.config, local: false } }
+  const refused = (ctx: Caller, relay: Parameters<typeof createRelay>[1]) =>
+    expect(createRelay(ctx, relay)).rejects.toMatchObject({ code: 'validation_error' })
+  await createRelay(local, { host: '[::1]', port: 25, security: 'none' })
+  await refused(local, { host: 'mail.example.com', port: 587, security: 'none' })
+  await refused(away, { host: '127.0.0.1', port: 587, security: 'none' })
+  await refused(away, { host: 'mail.example.com', port: 25, security: 'starttls' })
+  await refused(away, { host: 'mail.example.com', port: 587, security: 'starttls', user: 'u' })
+  await refused(away, { host: 'mail.example.com', port: 587, security: 'starttls', password: 'p' })
+  await refused(away, { host: 'mail example', port: 587, security: 'starttls' })
+})
+
+test('the host is asked of the guard before anything is kept', async () => {
+  const asked: string[] = []
+  const { Problem } = await import('../../../src/base/problem.ts')
+  const world = await makeWorld({
+    net: {
+      checkHost: async (host) => {
+        asked.push(host)
+        throw new Problem('validation_error', 'is a private address')
+      },
+    },
+  })
+  const ctx = await makeAccount(world)
+  await expect(createRelay(ctx, { host: '10.0.0.1', port: 587, security: 'starttls' })).rejects.toMatchObject({
+    detail: { fields: [{ path: 'host', reason: 'is a private address' }] },
+  })
+  expect(asked).toEqual(['10.0.0.1'])
+})
