@@ -33,23 +33,36 @@ const LONGEST_PAUSE_MS = 6 * 3_600_000
 /** The relay writes to the same rows; whoever loses this often gives way until later. */
 const MAX_RACES = 4
 
-/** Takes up what came back and is due, in every mail database. */
+/** Takes up what came back and is due, in every mail database; trouble with one holds up no other. */
 export async function sweepFeedback(ctx: Context): Promise<void> {
-  const share = TICK_MS / ctx.stores.mail.size
   const changed = new Map<number, AccountRef>()
+  const share = TICK_MS / ctx.stores.mail.size
   for (const mailDb of ctx.stores.mail.keys()) {
-    const began = ctx.now()
-    for (let left = MOST_A_TICK; left > 0 && ctx.now() - began < share; left -= GROUP) {
-      const claim = { token: newToken(ctx), now: ctx.now(), until: ctx.now() + CLAIM_MS, limit: GROUP }
-      const tasks = await claimFeedback(ctx.stores, mailDb, claim)
-      for (let at = 0; at < tasks.length; at += AT_ONCE) {
-        const taken = await Promise.all(tasks.slice(at, at + AT_ONCE).map((task) => take(ctx, mailDb, task)))
-        for (const account of taken) if (account) changed.set(account.number, account)
-      }
-      if (tasks.length < GROUP) break
+    try {
+      await sweepDatabase(ctx, mailDb, share, changed)
+    } catch (error) {
+      ctx.log('warn', 'feedback was not swept', { database: mailDb, error: describeError(error) })
     }
   }
   for (const account of changed.values()) ctx.wake.webhooks(account)
+}
+
+async function sweepDatabase(
+  ctx: Context,
+  mailDb: string,
+  share: number,
+  changed: Map<number, AccountRef>,
+): Promise<void> {
+  const began = ctx.now()
+  for (let left = MOST_A_TICK; left > 0 && ctx.now() - began < share; left -= GROUP) {
+    const claim = { token: newToken(ctx), now: ctx.now(), until: ctx.now() + CLAIM_MS, limit: GROUP }
+    const tasks = await claimFeedback(ctx.stores, mailDb, claim)
+    for (let at = 0; at < tasks.length; at += AT_ONCE) {
+      const taken = await Promise.all(tasks.slice(at, at + AT_ONCE).map((task) => take(ctx, mailDb, task)))
+      for (const account of taken) if (account) changed.set(account.number, account)
+    }
+    if (tasks.length < GROUP) return
+  }
 }
 
 /** Sees one task through, or puts it off; answers the account where someone listens to what changed. Never rejects. */

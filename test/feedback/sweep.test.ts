@@ -302,6 +302,19 @@ test('a closing account gains nothing, and a task that reception did not write i
   expect(await leftOf(world, account)).toEqual(NOTHING)
 })
 
+test('a tick takes up more than it claims at once, and storage that is down is left for the next', async () => {
+  const { account, id } = await sentMail(['ann@x.test'])
+  for (let at = 0; at < 45; at++) await comesBack(account, id, 0, 'Subject: Hi\r\n\r\nHello.')
+  const faults = noFaults()
+  const shaky = await shakyWorld(faults)
+  faults.down = true
+  await sweepFeedback(shaky.ctx)
+  expect((await leftOf(world, account)).tasks).toHaveLength(45)
+  faults.down = false
+  await sweepFeedback(shaky.ctx)
+  expect(await leftOf(world, account)).toEqual(NOTHING)
+})
+
 test('of a huge report the start is read', async () => {
   const { account, id } = await sentMail(['ann@x.test'])
   await comesBack(account, id, 0, bounce('ann@x.test').replace('--b--', `--b\r\n\r\n${'x'.repeat(3 * 1024 * 1024)}`))
