@@ -68,6 +68,12 @@ test('the code that tells more is believed, and the diagnosis before the words a
   expect(short(dsn(...to, 'Status: 5.0.0', 'Diagnostic-Code: smtp; 550 user unknown'))).toBe(
     'bounced Permanent NoEmail suppress',
   )
+  expect(read(dsn(...to, 'Status: 5.1.1', 'Diagnostic-Code: smtp; 550 5.0.0 who?'))).toMatchObject({
+    reply: { enhanced: '5.1.1' },
+  })
+  expect(short(dsn(...to, 'Status: 5.0.0', 'Diagnostic-Code: smtp; 550 5.3.5 It could not be'))).toBe(
+    'bounced Permanent General',
+  )
   expect(short(dsn(...to, 'Status: 5.7.1', 'Diagnostic-Code: smtp; 550 5.7.1 user unknown'))).toBe(
     'bounced Permanent General',
   )
@@ -109,6 +115,10 @@ test('a report inside a forwarded mail is found, but what we sent ourselves is n
     '--o--',
   ]
   expect(short(lines(...outer))).toBe('bounced Permanent MailboxFull')
+  const twice = outer.map((line) =>
+    line === inner ? outer.join('\r\n').replaceAll('"o"', '"p"').replaceAll('--o', '--p') : line,
+  )
+  expect(short(lines(...twice))).toBe('bounced Undetermined General')
   const own = ['Subject: Hi', 'Content-Type: text/plain', '', 'Action: failed', 'Status: 5.1.1'].join('\r\n')
   const returned = outer.map((line) => (line === inner ? own : line))
   expect(short(lines(...returned))).toBe('bounced Undetermined General')
@@ -124,6 +134,9 @@ test('bounces that only a person can read are judged by the replies and words in
   expect(bounce('I was not able to connect. (#4.4.1)', 'I have given up.')).toBe('bounced Transient General')
   expect(bounce('Error after MAIL FROM:<us@y.test>:', ' host mx: 550 no such user')).toBe('bounced Permanent General')
   expect(bounce('Name service error for x.test: Host not found, try again')).toBe('bounced Undetermined General')
+  expect(bounce('<ann@x.test>: 550 nothing more', '', 'Such mail is for an unknown user at times.')).toBe(
+    'bounced Permanent General',
+  )
   expect(bounce('It cannot be delivered.')).toBe('bounced Undetermined General')
   expect(bounce('550 5.7.1 blocked', '', '--- Below is a copy of the message.', '', 'user unknown')).toBe(
     'bounced Permanent General',

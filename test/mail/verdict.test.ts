@@ -50,6 +50,41 @@ test('words that speak of policy or a full mailbox save an address which the cod
   expect(judge('550 5.1.1 user unknown, see our policy')).toBe('Permanent NoEmail suppress')
 })
 
+test('a host or domain that takes no mail makes the address dead, by code or by words', () => {
+  for (const dead of [
+    '556 domain takes none',
+    '521 5.3.2 system not accepting network messages',
+    '521 we do not accept mail',
+    '550 5.4.4 host not found',
+    '550 5.4.1 recipient address rejected: access denied',
+    '550 5.1.0 address rejected',
+    '550 5.7.27 host does not accept mail',
+  ]) {
+    expect(judge(dead), dead).toBe('Permanent NoEmail suppress')
+  }
+  for (const living of [
+    '556 5.7.1 blocked',
+    '521 5.7.1 does not accept mail from you',
+    '521 go away',
+    '550 5.4.4 sender domain not found',
+    '550 5.7.27 sender address has null mx',
+    '550 5.1.0 sender address rejected',
+    '550 5.1.0 address rejected by policy',
+  ]) {
+    expect(judge(living), living).toBe('Permanent General')
+  }
+})
+
+test('words speak of the address only where they do not speak of the sender, and names and links say nothing', () => {
+  expect(judge('550 sender does not exist')).toBe('Permanent General')
+  expect(judge('550 returned to sender: no such user')).toBe('Permanent NoEmail suppress')
+  expect(judge('550 <no-such-user@x.test> refused')).toBe('Permanent General')
+  expect(judge('550 no such user <spam-blocked@x.test>')).toBe('Permanent NoEmail suppress')
+  expect(judge('550 no such user, see https://x.test/policy')).toBe('Permanent NoEmail suppress')
+  expect(judge('553 5.1.3 https://x.test/spam-list')).toBe('Permanent General')
+  expect(judge('550 5.1.1 user unknown or over quota')).toBe('Permanent MailboxFull')
+})
+
 test('no word of policy lets an address be suppressed', () => {
   const words = [
     'spam',
