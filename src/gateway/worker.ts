@@ -9,8 +9,9 @@ import { failed, type Place, startWrangler, type Wrangler } from './wrangler.ts'
 /** A slow machine builds the Worker in twenty seconds. */
 const HEALTH_TIMEOUT = 120_000
 
-/** What ends again so soon after it answered will not get better by another start. */
-const SOONEST_RESTART = 5000
+/** What ends so soon after it answered, so often in a row, will not get better by another start. */
+const SOON = 5000
+const MOST_SOON = 10
 
 export type Worker = {
   /** Rejects when the Worker cannot be kept up, or with the reason of `stop`. */
@@ -26,11 +27,11 @@ export async function startWorker(place: Place, listen: Listen, api: Api, stop: 
   const given = new AbortController()
   const over = AbortSignal.any([stop, given.signal])
   const keepUp = async () => {
-    for (;;) {
+    for (let soon = 0; ; ) {
       const started = Date.now()
       await unlessStopped(over, untilGone(place, wrangler, listen.port))
-      if (Date.now() - started < SOONEST_RESTART)
-        throw failed(place.home, "The Worker's runtime is killed again and again.")
+      soon = Date.now() - started < SOON ? soon + 1 : 0
+      if (soon >= MOST_SOON) throw failed(place.home, "The Worker's runtime is killed again and again.")
       console.log("The Worker's runtime was killed. It is started again; mail waits meanwhile.")
       await wrangler.end()
       wrangler = await startOnce(place, listen, api, over)
