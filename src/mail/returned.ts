@@ -72,7 +72,7 @@ function readLevel(raw: Uint8Array, about: About, depth: number): Returned {
   return wrapped(parts, raw, about, depth) ?? byText(read, explained, about)
 }
 
-/** A report inside: some gateways send on what they got, as an attachment. Once, and only where it has a status of its own. */
+/** A report inside: some gateways send on what they got, as an attachment. Once, and only what calls itself a report: our own mail never does. */
 function wrapped(parts: Part[], raw: Uint8Array, about: About, depth: number): Returned | undefined {
   const inner = parts.find(({ type }) => type === 'message/rfc822')
   if (!inner || depth > 0) return undefined
