@@ -128,9 +128,17 @@ const ASKED = new Error('asked to end')
 function listenForTheEnd(): AbortSignal {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(ASKED))
+  endWithNpm(() => stop.abort(ASKED))
   // A bug anywhere must not leave the children behind.
   process.on('uncaughtException', (error) => stop.abort(error))
   // A terminal that is gone cannot be told so.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   return stop.signal
+}
+
+/** npm, or the shell between, may be killed without a word to us; nobody would know then that we still run. */
+function endWithNpm(end: () => void): void {
+  if (process.env.npm_lifecycle_event === undefined) return
+  const parent = process.ppid
+  setInterval(() => process.ppid !== parent && end(), 500).unref()
 }
