@@ -31,12 +31,19 @@ async function fill(ctx: Context, account: AccountRef, each = 3): Promise<void> 
   await Promise.all([env.RAW.put(`raw/${account.number}/1/a`, 'x'), env.RAW.put(`bounces/${account.number}/b`, 'x')])
 }
 
+const COLUMNS = new Map<string, Column[]>()
+
+function columnsOf(ctx: Context, table: string): Promise<Column[]> {
+  return ctx.stores.directory.all<Column>(
+    sql`SELECT name, type, "notnull" AS required FROM pragma_table_info(${table})`,
+  )
+}
+
 type Column = { name: string; type: string; required: number }
 
 async function fillTable(ctx: Context, table: string, account: AccountRef, each: number): Promise<void> {
-  const columns = await ctx.stores.directory.all<Column>(
-    sql`SELECT name, type, "notnull" AS required FROM pragma_table_info(${table})`,
-  )
+  const columns = COLUMNS.get(table) ?? (await columnsOf(ctx, table))
+  COLUMNS.set(table, columns)
   const day = Math.floor(ctx.now() / DAY)
   const special: Record<string, string> = {
     account: `${account.number}`,
