@@ -23,7 +23,7 @@ export type Listen = { port: number; publicUrl: string }
 
 /** Starts the Worker; it answers when this returns. @throws StartTrouble, or the reason of `stop`: then nothing of it runs. */
 export async function startWorker(place: Place, listen: Listen, api: Api, stop: AbortSignal): Promise<Worker> {
-  let wrangler = await startOnce(place, listen, api, stop)
+  let wrangler = await startUntilUp(place, listen, api, stop)
   const given = new AbortController()
   const over = AbortSignal.any([stop, given.signal])
   const keepUp = async () => {
@@ -34,7 +34,7 @@ export async function startWorker(place: Place, listen: Listen, api: Api, stop: 
       if (soon >= MOST_SOON) throw failed(place.home, "The Worker's runtime is killed again and again.")
       console.log("The Worker's runtime was killed. It is started again; mail waits meanwhile.")
       await wrangler.end()
-      wrangler = await startOnce(place, listen, api, over)
+      wrangler = await startUntilUp(place, listen, api, over)
     }
   }
   const failure = keepUp()
@@ -48,30 +48,33 @@ export async function startWorker(place: Place, listen: Listen, api: Api, stop: 
   return { failure, end }
 }
 
-async function startOnce(place: Place, listen: Listen, api: Api, stop: AbortSignal): Promise<Wrangler> {
-  const wrangler = startWrangler(place, listen)
-  try {
-    await answering(place, wrangler, api, stop)
-    return wrangler
-  } catch (error) {
+async function startUntilUp(place: Place, listen: Listen, api: Api, stop: AbortSignal): Promise<Wrangler> {
+  for (let tried = 1; ; tried++) {
+    const wrangler = startWrangler(place, listen)
+    try {
+      if (await answers(place, wrangler, listen.port, api, stop)) return wrangler
+      if (tried === MOST_SOON) throw failed(place.home, "The Worker's runtime is killed before it answers.")
+    } catch (error) {
+      await wrangler.end()
+      throw error
+    }
     await wrangler.end()
-    throw error
   }
 }
 
-/** @throws StartTrouble where wrangler ends first, or it takes too long. */
-async function answering(place: Place, wrangler: Wrangler, api: Api, stop: AbortSignal): Promise<void> {
-  let ended: string | undefined
-  wrangler.ended.then((how) => {
-    ended = how
-  })
+/** Waits until the Worker answers; false where its runtime was killed before that. @throws StartTrouble where it cannot. */
+async function answers(place: Place, wrangler: Wrangler, port: number, api: Api, stop: AbortSignal): Promise<boolean> {
+  const ended = howEnded(wrangler)
+  let front: Mark | undefined
   for (const end = Date.now() + HEALTH_TIMEOUT; Date.now() < end; await unlessStopped(stop, wait(100))) {
-    if (ended !== undefined) throw failed(place.home, `The Worker did not start (${ended}).`)
+    if (ended.how !== undefined) throw failed(place.home, `The Worker did not start (${ended.how}).`)
+    front ??= frontOf(wrangler.group, port)
+    if (front && !runs(front)) return false
     const health = await unlessStopped(
       stop,
-      api('GET', '/health', { timeout: 5000 }).catch(() => undefined),
+      api('GET', '/health', { timeout: 3000 }).catch(() => undefined),
     )
-    if (health?.status === 200) return
+    if (health?.status === 200) return true
   }
   throw failed(place.home, `The Worker did not answer within ${HEALTH_TIMEOUT / 1000} seconds.`)
 }
@@ -82,16 +85,22 @@ async function answering(place: Place, wrangler: Wrangler, api: Api, stop: Abort
  * request hangs. @throws StartTrouble where wrangler itself ends.
  */
 async function untilGone(place: Place, wrangler: Wrangler, port: number): Promise<void> {
-  let ended: string | undefined
-  wrangler.ended.then((how) => {
-    ended = how
-  })
+  const ended = howEnded(wrangler)
   const front = frontOf(wrangler.group, port)
-  while (ended === undefined) {
+  while (ended.how === undefined) {
     await wait(500)
-    if (ended === undefined && front && !runs(front)) return
+    if (ended.how === undefined && front && !runs(front)) return
   }
-  throw failed(place.home, `The Worker's runtime ended (${ended}).`)
+  throw failed(place.home, `The Worker's runtime ended (${ended.how}).`)
+}
+
+/** Filled in when it has. */
+function howEnded(wrangler: Wrangler): { how?: string } {
+  const ended: { how?: string } = {}
+  wrangler.ended.then((how) => {
+    ended.how = how
+  })
+  return ended
 }
 
 function frontOf(group: number, port: number): Mark | undefined {

@@ -154,6 +154,23 @@ test('Ctrl-C ends every process, and leaves the other copy alone', async () => {
   expect((await fetch(`${other.local().api}/health`)).status).toBe(200)
 })
 
+test('where workerd is killed, mail waits a moment, and is taken by the next one', async () => {
+  const talk = await talkTo(other.place.smtpPort)
+  await talk.say('EHLO stranger.example')
+  const runtimes = other
+    .groups()
+    .flatMap(membersOf)
+    .filter(({ command }) => command.includes('workerd'))
+  for (const { pid } of runtimes) process.kill(pid, 'SIGKILL')
+  const send = async () => {
+    await talk.say('RSET')
+    return sendMail(talk, '', ['hello@demo.test'], 'Subject: waited\r\n\r\nhi\r\n')
+  }
+  expect(await send()).toMatch(/^451 4\.3\.0 /)
+  await expect.poll(send, { timeout: 40_000, interval: 500 }).toMatch(/^250 /)
+  talk.cut()
+}, 60_000)
+
 test('after a kill the next start ends what was left, and yesterday’s mail is there', async () => {
   const talk = await talkTo(other.place.smtpPort)
   await talk.say('EHLO stranger.example')
@@ -165,7 +182,7 @@ test('after a kill the next start ends what was left, and yesterday’s mail is 
   const again = await new Copy(other.place).up()
   expect(groups.flatMap(membersOf)).toEqual([])
   expect(again.local()).toEqual(before)
-  expect(await again.subjects()).toEqual(['yesterday'])
+  expect(await again.subjects()).toEqual(['waited', 'yesterday'])
   const now = again.groups()
   expect(await again.end('SIGTERM')).toBe(0)
   expect(now.flatMap(membersOf)).toEqual([])
