@@ -1,6 +1,6 @@
 /** What a report means for the recipient it is about, and for those who listen. Pure: decided on the row as it stands now. */
-import type { Returned } from '../mail/returned.ts'
-import type { ReplyLike } from '../mail/verdict.ts'
+import type { Returned } from '../mail/returned/returned.ts'
+import type { ReplyLike } from '../mail/returned/verdict.ts'
 import { type SentMail, sentMailEvent } from '../record/email-event.ts'
 import { lastEventOf } from '../store/mail/deliveries.ts'
 import type { FeedbackChange } from '../store/mail/feedback.ts'

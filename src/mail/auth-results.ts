@@ -12,7 +12,7 @@
  * This is safe for a door that adds its field to every message, and for one that removes fields with its own id, which
  * RFC 8601 section 5 demands. Nobody can tell a forgery from the work of a door that does neither: do not configure it.
  */
-import type { Fields } from './header.ts'
+import type { Fields } from './mime/header.ts'
 
 export type Verdict = 'pass' | 'fail' | 'softfail' | 'neutral' | 'none' | 'temperror' | 'permerror' | 'policy'
 

@@ -1,7 +1,7 @@
 /** The doors that mail comes through, and whose judgement of it is believed. */
 import type { Config } from '../config.ts'
 import { readVerdicts } from '../mail/auth-results.ts'
-import type { Fields } from '../mail/header.ts'
+import type { Fields } from '../mail/mime/header.ts'
 import type { Verdicts } from '../store/mail/shapes.ts'
 
 /** Cloudflare's `email()`, or POST /inbound. */

@@ -1,6 +1,6 @@
 /** What a webhook tells of a mail that came. */
-import type { Part } from '../mail/parts.ts'
-import { listAttachments } from '../mail/parts.ts'
+import type { Part } from '../mail/mime/parts.ts'
+import { listAttachments } from '../mail/mime/parts.ts'
 import { attachmentIds } from '../record/attachment-id.ts'
 import { isoTime } from '../record/email-event.ts'
 import type { NewEvent } from '../store/mail/change.ts'

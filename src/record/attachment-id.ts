@@ -1,6 +1,6 @@
 /** Ids of attachments: made of the message's id and the part's place in it, so that they need no row and never change. */
 import { uuidBytes, uuidv8 } from '../base/id.ts'
-import { allParts, isAttachment, type Part } from '../mail/parts.ts'
+import { allParts, isAttachment, type Part } from '../mail/mime/parts.ts'
 
 /** The ids of a message's attachments by the path of their part. */
 export function attachmentIds(messageId: string, root: Part): Map<string, string> {

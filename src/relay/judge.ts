@@ -1,6 +1,6 @@
 /** What an outcome means for a recipient's state, for the next attempt, and for those who listen. Pure: decided on the row as it stands now. */
 import { relayRetryDelay } from '../base/schedule.ts'
-import { classifyReply } from '../mail/verdict.ts'
+import { classifyReply } from '../mail/returned/verdict.ts'
 import { sentMailEvent } from '../record/email-event.ts'
 import type { NewEvent } from '../store/mail/change.ts'
 import { type Held, lastEventOf } from '../store/mail/deliveries.ts'

@@ -2,7 +2,7 @@
 import { describeError } from '../base/log.ts'
 import type { Context } from '../context.ts'
 import type { RelayTarget } from '../directory/next-hop.ts'
-import { makeVerp } from '../mail/verp.ts'
+import { makeVerp } from '../mail/returned/verp.ts'
 import type { Held } from '../store/mail/deliveries.ts'
 import { clockOf } from './connection.ts'
 import type { Judged } from './judge.ts'

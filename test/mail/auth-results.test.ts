@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { readVerdicts } from '../../src/mail/auth-results.ts'
-import type { Fields } from '../../src/mail/header.ts'
+import type { Fields } from '../../src/mail/mime/header.ts'
 
 const DOOR = { authservIds: ['door.test'], receivedBy: ['mx.door.test'] }
 const NONE = { spf: null, dkim: null, dmarc: null }

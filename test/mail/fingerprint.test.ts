@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { hash64 } from '../../src/mail/fingerprint.ts'
-import { MimeIntake } from '../../src/mail/indexer.ts'
+import { MimeIntake } from '../../src/mail/mime/indexer.ts'
 import { mailBytes } from '../fixtures/mail/mails.ts'
 
 function fingerprint(text: string, recipient = 'me@x.test') {

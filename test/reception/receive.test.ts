@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import { makeVerp } from '../../src/mail/verp.ts'
+import { makeVerp } from '../../src/mail/returned/verp.ts'
 import { askRecipient, receive } from '../../src/reception/receive.ts'
 import { runBatch } from '../../src/store/mail/change.ts'
 import { noFaults } from '../support/faults.ts'

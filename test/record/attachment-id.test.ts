@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { utf8 } from '../../src/base/bytes.ts'
 import { isUuid, uuidv7 } from '../../src/base/id.ts'
-import { MimeIntake } from '../../src/mail/indexer.ts'
+import { MimeIntake } from '../../src/mail/mime/indexer.ts'
 import { attachmentIds, findAttachment } from '../../src/record/attachment-id.ts'
 
 const message = uuidv7(Date.UTC(2026, 10, 23), new Uint8Array(10).fill(7))

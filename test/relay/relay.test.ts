@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import { readVerp } from '../../src/mail/verp.ts'
+import { readVerp } from '../../src/mail/returned/verp.ts'
 import { addDomain, START } from '../support/world.ts'
 import { eventsOf, putOutbox, readOutbox, run } from './outbox.ts'
 import { HOUR, MINUTE, PLAIN, scene } from './scene.ts'

@@ -94,7 +94,7 @@ test('attachments come in every encoding that clients use, and go out as they ar
   ]
   await submit(ctx, mailTo(ctx.address, { attachments }))
   const [row] = await stored(ctx)
-  expect(row?.mime.match(/AAEC\/f7\//g)).toHaveLength(3)
+  expect(row?.mime?.match(/AAEC\/f7\//g)).toHaveLength(3)
   expect(row?.has_attachment).toBe(1)
   const broken = submit(
     ctx,

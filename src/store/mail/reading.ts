@@ -1,6 +1,6 @@
 /** Lists and single messages. A page is one statement whose cost does not grow with the mailbox: keysets, never OFFSET or COUNT. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { Part } from '../../mail/parts.ts'
+import type { Part } from '../../mail/mime/parts.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import type { Row } from './change.ts'
 import { asLine, asStored, fromColumn, LINE, type MessageLine, type StoredMessage, WHOLE } from './rows.ts'

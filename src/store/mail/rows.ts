@@ -1,6 +1,6 @@
 /** What a message's row says, read out of its columns. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { Part } from '../../mail/parts.ts'
+import type { Part } from '../../mail/mime/parts.ts'
 import type { Row } from './change.ts'
 import type { Parties, Recipient, Tag, Verdicts } from './shapes.ts'
 

@@ -1,5 +1,5 @@
 /** The JSON inside message rows. */
-import type { Part } from '../../mail/parts.ts'
+import type { Part } from '../../mail/mime/parts.ts'
 
 /** 0 received, 1 sent: the second part of a message's key. */
 export const RECEIVED = 0

@@ -1,5 +1,5 @@
 /** The skeleton of a message: its bytes without the bodies of attachments, so that a small buffer is enough to read it. */
-import { concat } from '../base/bytes.ts'
+import { concat } from '../../base/bytes.ts'
 import type { Part } from './parts.ts'
 import { allParts, isBodyText } from './parts.ts'
 

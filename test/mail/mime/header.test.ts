@@ -1,10 +1,17 @@
 import PostalMime from 'postal-mime'
 import { expect, test } from 'vitest'
-import { charsetOf, decodeUnlabelled } from '../../src/mail/charset.ts'
-import { fieldMap, fieldName, firstField, parameter, parseStructured, readFields } from '../../src/mail/header.ts'
-import { MimeIntake } from '../../src/mail/indexer.ts'
-import { listAttachments } from '../../src/mail/parts.ts'
-import { mailBytes, seeded } from '../fixtures/mail/mails.ts'
+import { charsetOf, decodeUnlabelled } from '../../../src/mail/mime/charset.ts'
+import {
+  fieldMap,
+  fieldName,
+  firstField,
+  parameter,
+  parseStructured,
+  readFields,
+} from '../../../src/mail/mime/header.ts'
+import { MimeIntake } from '../../../src/mail/mime/indexer.ts'
+import { listAttachments } from '../../../src/mail/mime/parts.ts'
+import { mailBytes, seeded } from '../../fixtures/mail/mails.ts'
 
 const read = (text: string, limit = 100) => readFields(mailBytes(text), limit)
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { classifyReply } from '../../src/mail/verdict.ts'
+import { classifyReply } from '../../../src/mail/returned/verdict.ts'
 
 /** `550 5.1.1 text` judged, in short. */
 const judge = (reply: string) => {
@@ -132,7 +132,7 @@ test('codes that contradict each other are judged by the basic one and the words
   expect(classifyReply({ code: 550, enhanced: '5.1.1x', text: '' }).suppress).toBe(false)
 })
 
-const corpus = new URL('../../../shared/corpora/bounces/', import.meta.url)
+const corpus = new URL('../../../../shared/corpora/bounces/', import.meta.url)
 
 /** The suite's words for refusals that say nothing against the address. */
 const LIVING = new Set(

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { latin1 } from '../../src/base/bytes.ts'
-import { MimeIntake } from '../../src/mail/indexer.ts'
-import { cutSkeleton, MAX_PARSED_BYTES, skeletonRanges } from '../../src/mail/skeleton.ts'
-import { brokenMails, MAILS, mailBytes } from '../fixtures/mail/mails.ts'
+import { latin1 } from '../../../src/base/bytes.ts'
+import { MimeIntake } from '../../../src/mail/mime/indexer.ts'
+import { cutSkeleton, MAX_PARSED_BYTES, skeletonRanges } from '../../../src/mail/mime/skeleton.ts'
+import { brokenMails, MAILS, mailBytes } from '../../fixtures/mail/mails.ts'
 
 function index(bytes: Uint8Array) {
   const intake = new MimeIntake()

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { explanation, isBounceSubject, isMailDaemon, quotedReply, tellsDelay } from '../../src/mail/bounce-text.ts'
+import {
+  explanation,
+  isBounceSubject,
+  isMailDaemon,
+  quotedReply,
+  tellsDelay,
+} from '../../../src/mail/returned/bounce-text.ts'
 
 const reply = (text: string, recipient = '') => {
   const { code, enhanced, text: words } = quotedReply(text, recipient) ?? { text: '' }

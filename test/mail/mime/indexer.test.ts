@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { MAX_BOUNDARY, MAX_DEPTH, MAX_FIELD, MAX_PARTS, MimeIntake } from '../../src/mail/indexer.ts'
-import type { Part } from '../../src/mail/parts.ts'
-import { allParts, findPart } from '../../src/mail/parts.ts'
-import { MAX_PARSED_BYTES } from '../../src/mail/skeleton.ts'
-import { brokenMails, MAILS, mailBytes, seeded } from '../fixtures/mail/mails.ts'
+import { MAX_BOUNDARY, MAX_DEPTH, MAX_FIELD, MAX_PARTS, MimeIntake } from '../../../src/mail/mime/indexer.ts'
+import type { Part } from '../../../src/mail/mime/parts.ts'
+import { allParts, findPart } from '../../../src/mail/mime/parts.ts'
+import { MAX_PARSED_BYTES } from '../../../src/mail/mime/skeleton.ts'
+import { brokenMails, MAILS, mailBytes, seeded } from '../../fixtures/mail/mails.ts'
 
 function index(text: string, chunk = Number.POSITIVE_INFINITY) {
   const bytes = mailBytes(text)

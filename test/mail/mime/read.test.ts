@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { MimeIntake } from '../../src/mail/indexer.ts'
-import { isAttachment, listAttachments } from '../../src/mail/parts.ts'
-import { formatMailbox, readMessage } from '../../src/mail/read.ts'
-import { brokenMails, MAILS, mailBytes } from '../fixtures/mail/mails.ts'
+import { MimeIntake } from '../../../src/mail/mime/indexer.ts'
+import { isAttachment, listAttachments } from '../../../src/mail/mime/parts.ts'
+import { formatMailbox, readMessage } from '../../../src/mail/mime/read.ts'
+import { brokenMails, MAILS, mailBytes } from '../../fixtures/mail/mails.ts'
 
 function index(text: string) {
   const intake = new MimeIntake()

@@ -2,9 +2,9 @@
  * VERP: the return path that names message and recipient, and proves that we wrote it. A bounce to it is believed for
  * that recipient only; nothing else that comes back is.
  */
-import { fromBase32, toBase32 } from '../base/bytes.ts'
-import { isUuid, uuidBytes, uuidFromBytes } from '../base/id.ts'
-import { type Keyring, mac, verifyMac } from '../base/seal.ts'
+import { fromBase32, toBase32 } from '../../base/bytes.ts'
+import { isUuid, uuidBytes, uuidFromBytes } from '../../base/id.ts'
+import { type Keyring, mac, verifyMac } from '../../base/seal.ts'
 
 /** Who a bounce is about: the account's number, the message's id, the recipient's index in the message. */
 export type VerpToken = { account: number; message: string; recipient: number }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { makeKeyring } from '../../src/base/seal.ts'
-import { parseAddress } from '../../src/mail/address.ts'
-import { looksLikeVerp, makeVerp, readVerp } from '../../src/mail/verp.ts'
+import { makeKeyring } from '../../../src/base/seal.ts'
+import { parseAddress } from '../../../src/mail/address.ts'
+import { looksLikeVerp, makeVerp, readVerp } from '../../../src/mail/returned/verp.ts'
 
 const keyring = await makeKeyring('k'.repeat(32))
 const message = '0190a3c4-7b1e-7def-8123-456789abcdef'

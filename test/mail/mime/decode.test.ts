@@ -1,9 +1,9 @@
 import PostalMime from 'postal-mime'
 import { expect, test } from 'vitest'
-import { concat, latin1 } from '../../src/base/bytes.ts'
-import { makeCounter } from '../../src/mail/counter.ts'
-import { decodeBytes, decodeStream, encodingKind, makeDecoder } from '../../src/mail/decode.ts'
-import { mailBytes, seeded } from '../fixtures/mail/mails.ts'
+import { concat, latin1 } from '../../../src/base/bytes.ts'
+import { makeCounter } from '../../../src/mail/mime/counter.ts'
+import { decodeBytes, decodeStream, encodingKind, makeDecoder } from '../../../src/mail/mime/decode.ts'
+import { mailBytes, seeded } from '../../fixtures/mail/mails.ts'
 
 const decode = (encoding: string, text: string) => latin1(decodeBytes(encoding, mailBytes(text)))
 

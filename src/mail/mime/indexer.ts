@@ -5,12 +5,12 @@
  * Memory, however long the message: the skeleton (2 MiB at most, half as much again while it grows), one line and the
  * fields of one header that matter (16 KiB each, ten at most), and the tree.
  */
-import { latin1 } from '../base/bytes.ts'
+import { latin1 } from '../../base/bytes.ts'
+import { FINGERPRINT_FIELDS, Fingerprint } from '../fingerprint.ts'
 import type { Delimiter } from './boundary.ts'
 import { findDashes, lineEnd, mayDelimit, mayOpenDelimiter, readDelimiter } from './boundary.ts'
 import type { Counter } from './counter.ts'
 import { makeCounter } from './counter.ts'
-import { FINGERPRINT_FIELDS, Fingerprint } from './fingerprint.ts'
 import { bytesOf, fieldName, trimBlank, withoutBreak } from './header.ts'
 import type { ContentFields, Part } from './parts.ts'
 import { describePart, MAX_TREE_TEXT, opaquePart } from './parts.ts'

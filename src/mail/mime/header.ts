@@ -1,5 +1,5 @@
 /** Header fields (RFC 5322 section 2.2) and their parameters (RFC 2045 section 5.1, RFC 2231), each read in one pass. */
-import { latin1 } from '../base/bytes.ts'
+import { latin1 } from '../../base/bytes.ts'
 import { charsetOf, decodeUnlabelled } from './charset.ts'
 
 const LF = 0x0a

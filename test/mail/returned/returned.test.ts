@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { utf8 } from '../../src/base/bytes.ts'
-import { readDsn } from '../../src/mail/dsn.ts'
-import { type About, readReturned } from '../../src/mail/returned.ts'
+import { utf8 } from '../../../src/base/bytes.ts'
+import { readDsn } from '../../../src/mail/returned/dsn.ts'
+import { type About, readReturned } from '../../../src/mail/returned/returned.ts'
 
 const lines = (...text: string[]) => utf8(text.join('\r\n'))
 const read = (raw: Uint8Array, about: Partial<About> = {}) => readReturned(raw, { recipient: 'ann@x.test', ...about })
@@ -214,7 +214,7 @@ test('hostile bytes never throw, are read in time that grows with their length, 
   }
 })
 
-const corpus = new URL('../../../shared/corpora/bounces/', import.meta.url)
+const corpus = new URL('../../../../shared/corpora/bounces/', import.meta.url)
 
 /** Refusals that say "user unknown", "no such user" or "disabled" and nothing else, which the suite counts as living all the same. */
 const CONTESTED = new Set(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isAutoReply } from '../../src/mail/auto-reply.ts'
+import { isAutoReply } from '../../../src/mail/returned/auto-reply.ts'
 
 test('an automatic answer is known by what it calls itself', () => {
   expect(isAutoReply({ 'auto-submitted': ['auto-replied; owner-email="a@x.test"'] }, '')).toBe(true)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readAbuseReport } from '../../src/mail/arf.ts'
+import { readAbuseReport } from '../../../src/mail/returned/arf.ts'
 
 test('a reader complains with every type of report but those that no reader makes', () => {
   const read = (type: string) => readAbuseReport(`User-Agent: x/1\r\nFeedback-Type: ${type}\r\nVersion: 1\r\n`)

@@ -1,5 +1,6 @@
 /** Reads what a message says: names, subject, text, HTML. Out of its skeleton; no bytes make it throw. */
 import { addressParser } from 'postal-mime'
+import { messageIds } from '../thread.ts'
 import { decodeEncodedWords } from './charset.ts'
 import { parseDate } from './date.ts'
 import type { Fields } from './header.ts'
@@ -8,7 +9,6 @@ import type { AttachmentView, Part } from './parts.ts'
 import { listAttachments } from './parts.ts'
 import { previewOf } from './preview.ts'
 import { readBodies } from './text.ts'
-import { messageIds } from './thread.ts'
 
 /** A name, decoded, and an address as it was written; either may be empty, not both. */
 export type Mailbox = { name: string; address: string }

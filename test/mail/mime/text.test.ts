@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest'
-import { parseDate } from '../../src/mail/date.ts'
-import { MimeIntake } from '../../src/mail/indexer.ts'
-import { previewOf, visibleText } from '../../src/mail/preview.ts'
-import { readBodies, toHtml, unflow } from '../../src/mail/text.ts'
-import { mailBytes } from '../fixtures/mail/mails.ts'
+import { parseDate } from '../../../src/mail/mime/date.ts'
+import { MimeIntake } from '../../../src/mail/mime/indexer.ts'
+import { previewOf, visibleText } from '../../../src/mail/mime/preview.ts'
+import { readBodies, toHtml, unflow } from '../../../src/mail/mime/text.ts'
+import { mailBytes } from '../../fixtures/mail/mails.ts'
 
-type Tree = [kind: string, ...children: Tree[]] | string
+type Tree = Branch | string
+interface Branch extends Array<Tree> {
+  0: string
+}
 
 /** Writes a mail out of `[subtype, …]` and leaves `type|content`. */
 function mail(tree: Tree, depth = 0): string {

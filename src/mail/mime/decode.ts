@@ -1,5 +1,5 @@
 /** Transfer encodings (RFC 2045 section 6), decoded as a stream; broken input gives what can be read of it. */
-import { concat } from '../base/bytes.ts'
+import { concat } from '../../base/bytes.ts'
 
 const CR = 0x0d
 const LF = 0x0a

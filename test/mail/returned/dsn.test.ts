@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { actionOf, chooseRecipient, readDsn } from '../../src/mail/dsn.ts'
+import { actionOf, chooseRecipient, readDsn } from '../../../src/mail/returned/dsn.ts'
 
 test('a report tells of each recipient its action, its code without the comment, and the words of the refusal', () => {
   const entries = readDsn(

@@ -2,7 +2,14 @@
  * What a mail to one of our return paths says of the one recipient it was sent to: by its machine-readable part where
  * there is one, else by what it says to a person. Nothing in it makes this throw, and all of it is one pass.
  */
-import { latin1 } from '../base/bytes.ts'
+import { latin1 } from '../../base/bytes.ts'
+import { decodeUnlabelled } from '../mime/charset.ts'
+import { decodeBytes } from '../mime/decode.ts'
+import { fieldMap } from '../mime/header.ts'
+import { MimeIntake } from '../mime/indexer.ts'
+import { allParts, type Part } from '../mime/parts.ts'
+import { visibleText } from '../mime/preview.ts'
+import { type ReadMessage, readMessage } from '../mime/read.ts'
 import { readAbuseReport } from './arf.ts'
 import { isAutoReply } from './auto-reply.ts'
 import {
@@ -15,14 +22,7 @@ import {
   tellsDelay,
   tellsFailure,
 } from './bounce-text.ts'
-import { decodeUnlabelled } from './charset.ts'
-import { decodeBytes } from './decode.ts'
 import { actionOf, chooseRecipient, type DsnRecipient, MAX_DIAGNOSTIC, readDsn } from './dsn.ts'
-import { fieldMap } from './header.ts'
-import { MimeIntake } from './indexer.ts'
-import { allParts, type Part } from './parts.ts'
-import { visibleText } from './preview.ts'
-import { type ReadMessage, readMessage } from './read.ts'
 import { classifyReply, type ReplyLike, type Verdict } from './verdict.ts'
 
 /** What came back. */
