@@ -1,10 +1,10 @@
 /** The raw bytes of a stored message: whole where it is small, else only the octets that are wanted. */
 import { notFound } from '../base/problem.ts'
 import type { Context } from '../context.ts'
-import { MimeIntake } from '../mail/indexer.ts'
-import { allParts, isBodyText, type Part } from '../mail/parts.ts'
-import type { Readable } from '../mail/read.ts'
-import { cutSkeleton, type Range, skeletonRanges } from '../mail/skeleton.ts'
+import { MimeIntake } from '../mail/mime/indexer.ts'
+import { allParts, isBodyText, type Part } from '../mail/mime/parts.ts'
+import type { Readable } from '../mail/mime/read.ts'
+import { cutSkeleton, type Range, skeletonRanges } from '../mail/mime/skeleton.ts'
 import type { StoredMessage } from '../store/mail/rows.ts'
 import { getRaw } from '../store/objects.ts'
 
