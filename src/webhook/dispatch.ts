@@ -15,8 +15,21 @@ export type Needs = { readFull: ReadFull }
 /** A claim outlasts the longest round: twenty events, two at a time, fifteen seconds each, and some slack. */
 const LEASE_MS = 4 * 60_000
 
-/** One run goes no further than this; what is left the next sweep finds. */
-const RUN_MS = 5 * 60_000
+/** A sweep begins nothing after this; what is left the next one finds. */
+const SWEEP_RUN_MS = 5 * 60_000
+
+/**
+ * A wake-up begins nothing after this, and has another one go on. What it began ends within the 30 seconds
+ * that a Worker may still work after it has answered.
+ */
+const WAKE_RUN_MS = 10_000
+
+/** A queue is kept waiting no longer than this, so that who is slow holds up no one whose wake-up comes next. */
+const PATIENCE_MS = 1000
+
+/** Events, and tries that are due, in one round: few are told twice after a crash, and who fails keeps no place long. */
+const PAGE = 10
+const PAGE_OF_FAILING = 2
 
 /** Then others have their turn. */
 const ROUNDS_AT_ONCE = 5
@@ -41,7 +54,21 @@ export async function dispatchAccount(ctx: Context, account: AccountRef, needs: 
 export async function dispatchAccounts(ctx: Context, accounts: readonly AccountRef[], needs: Needs): Promise<void> {
   for (const [mailDb, of] of Map.groupBy(accounts, (account) => account.mailDb)) {
     const numbers = [...new Set(of.map((account) => account.number))]
-    await workThrough(ctx, await findBehind(ctx.stores, mailDb, ctx.now(), MOST_BEHIND, numbers), needs)
+    const behind = await findBehind(ctx.stores, mailDb, ctx.now(), MOST_BEHIND, numbers)
+    const work = workThrough(ctx, behind, needs, ctx.now() + WAKE_RUN_MS).then((left) => {
+      for (const account of new Set(left.map((endpoint) => endpoint.account))) ctx.wake.webhooks(account)
+    })
+    if (!(await endsWithin(PATIENCE_MS, work))) ctx.later(work)
+  }
+}
+
+async function endsWithin(ms: number, work: Promise<void>): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>()
+  const timer = setTimeout(late.resolve, ms, false)
+  try {
+    return await Promise.race([work.then(() => true), late.promise])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
@@ -49,21 +76,28 @@ export async function dispatchAccounts(ctx: Context, accounts: readonly AccountR
 export async function sweepWebhooks(ctx: Context, needs: Needs): Promise<void> {
   for (const [mailDb, db] of ctx.stores.mail) {
     for (let step = 0; step < MOST_STEPS && (await passOver(db, ctx.now(), MOST_BEHIND)) > 0; step++);
-    await workThrough(ctx, await findBehind(ctx.stores, mailDb, ctx.now(), MOST_BEHIND), needs)
+    const behind = await findBehind(ctx.stores, mailDb, ctx.now(), MOST_BEHIND)
+    await workThrough(ctx, behind, needs, ctx.now() + SWEEP_RUN_MS)
     await dropOldDispatches(db, ctx.now(), DROPPING)
   }
 }
 
 /**
  * Two lanes for endpoints that answer and one for those that fail, because a Worker waits for six answers at most
- * and each endpoint has two: so one that is slow or dead holds up no other.
+ * and each endpoint has two: so one that is slow or dead holds up no other. Answers what is left when time is up.
  */
-async function workThrough(ctx: Context, behind: readonly Behind[], needs: Needs): Promise<void> {
-  const stop = ctx.now() + RUN_MS
+async function workThrough(
+  ctx: Context,
+  behind: readonly Behind[],
+  needs: Needs,
+  stop: number,
+): Promise<readonly Behind[]> {
   const healthy = behind.filter((endpoint) => !endpoint.failing)
   const failing = behind.filter((endpoint) => endpoint.failing)
   const lane = async (queue: Behind[]) => {
-    for (let endpoint = queue.shift(); endpoint && ctx.now() < stop; endpoint = queue.shift()) {
+    while (ctx.now() < stop) {
+      const endpoint = queue.shift()
+      if (!endpoint) return
       const left = await turnOf(ctx, endpoint, needs, stop)
       if (left) (left.failing ? failing : healthy).push(left)
     }
@@ -71,20 +105,21 @@ async function workThrough(ctx: Context, behind: readonly Behind[], needs: Needs
   while (healthy.length + failing.length > 0 && ctx.now() < stop) {
     await Promise.all([lane(healthy), lane(healthy), lane(failing)])
   }
+  return [...healthy, ...failing]
 }
 
 /** Some rounds of one endpoint; answers it where there may be more to do. An error is its own: the claim lapses, the sweep finds it. */
 async function turnOf(ctx: Context, endpoint: Behind, needs: Needs, stop: number): Promise<Behind | undefined> {
   const { account, webhook } = endpoint
   try {
-    let round = await claimRound(ctx.stores, claimOf(ctx, account, webhook))
+    let round = await claimRound(ctx.stores, claimOf(ctx, endpoint))
     for (let turn = 1; round; turn++) {
-      const told = await tellRound(ctx, round, needs.readFull)
+      const told = await tellRound(ctx, round, needs.readFull, stop)
       const failingSince = blame(ctx, round, told)
       const broke = failingSince !== null && !endpoint.failing
       const over = told.gone || (told.failed > 0 && isLong(ctx, failingSince))
       const goesOn = !broke && !over && turn < ROUNDS_AT_ONCE && ctx.now() < stop
-      const next = goesOn ? claimOf(ctx, account, webhook) : undefined
+      const next = goesOn ? claimOf(ctx, endpoint) : undefined
       const done: Round = round
       round = await finishRound(ctx.stores, done, told.outcomes, failingSince, ctx.now(), next)
       wakeForDue(ctx, account, told)
@@ -97,9 +132,9 @@ async function turnOf(ctx: Context, endpoint: Behind, needs: Needs, stop: number
   return undefined
 }
 
-function claimOf(ctx: Context, account: AccountRef, webhook: string) {
+function claimOf(ctx: Context, { account, webhook, failing }: Behind) {
   const now = ctx.now()
-  return { account, webhook, now, token: newToken(ctx), until: now + LEASE_MS }
+  return { account, webhook, now, token: newToken(ctx), until: now + LEASE_MS, page: failing ? PAGE_OF_FAILING : PAGE }
 }
 
 /** Since when the endpoint has nothing but failures. */

@@ -23,16 +23,19 @@ export type Told = {
   succeeded: number
   failed: number
   gone: boolean
+  /** It did not answer in time: the rest of the round is not for this place in line. */
+  silent: boolean
 }
 
-/** Tells what the round holds. What there is no time left for stays due. */
-export async function tellRound(ctx: Context, round: Round, readFull: ReadFull): Promise<Told> {
+/** Tells what the round holds. What is not begun before `stop` stays due. */
+export async function tellRound(ctx: Context, round: Round, readFull: ReadFull, stop: number): Promise<Told> {
   const secrets = await secretsOf(ctx, round.account.number, { ...round, id: round.webhook })
   const waiting: (EventToTell | DueAgain)[] = [...round.fresh, ...round.again]
-  const told: Told = { outcomes: [], succeeded: 0, failed: 0, gone: false }
+  const told: Told = { outcomes: [], succeeded: 0, failed: 0, gone: false, silent: false }
+  const last = Math.min(stop, round.until - LONGEST_MS)
   const worker = async () => {
     for (let event = waiting.shift(); event; event = waiting.shift()) {
-      if (told.gone || ctx.now() + LONGEST_MS > round.until) told.outcomes.push(postponed(ctx, event))
+      if (told.gone || told.silent || ctx.now() > last) told.outcomes.push(postponed(ctx, event))
       else if (webhookRetryDelay(triesOf(event) - 1, 0) === undefined) told.outcomes.push(givenUp(event))
       else count(told, event, await tell(ctx, round, event, secrets, readFull))
     }
@@ -41,7 +44,7 @@ export async function tellRound(ctx: Context, round: Round, readFull: ReadFull):
   return told
 }
 
-type Try = { attempt: Attempt; verdict: Verdict; ours: boolean }
+type Try = { attempt: Attempt; verdict: Verdict; ours: boolean; silent: boolean }
 
 async function tell(
   ctx: Context,
@@ -53,7 +56,8 @@ async function tell(
   const begun = attemptOf(ctx, round, event)
   const { answer, ours } = await call(ctx, round, event, secrets, round.payload === 'full' ? readFull : undefined)
   const verdict = judge(answer, triesOf(event), ctx.now(), randomUnit(ctx))
-  return { attempt: { ...begun, status: verdict.code, response: verdict.response }, verdict, ours }
+  const silent = answer.kind === 'failed' && answer.timeout
+  return { attempt: { ...begun, status: verdict.code, response: verdict.response }, verdict, ours, silent }
 }
 
 async function call(
@@ -84,10 +88,11 @@ async function call(
   return { answer: await ctx.net.fetch(request), ours: false }
 }
 
-function count(told: Told, event: EventToTell | DueAgain, { attempt, verdict, ours }: Try): void {
+function count(told: Told, event: EventToTell | DueAgain, { attempt, verdict, ours, silent }: Try): void {
   if (verdict.status === 'success') told.succeeded++
   else if (!ours) told.failed++
   if (verdict.gone) told.gone = true
+  if (silent) told.silent = true
   const before = 'attempts' in event ? event.attempts.slice(0, -1) : []
   told.outcomes.push({
     seq: event.seq,

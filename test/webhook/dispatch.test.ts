@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { runBatch } from '../../src/store/mail/change.ts'
 import { replayOne } from '../../src/store/mail/dispatches.ts'
 import { findBehind } from '../../src/store/mail/telling.ts'
-import { dispatchAccounts } from '../../src/webhook/dispatch.ts'
+import { dispatchAccount, dispatchAccounts } from '../../src/webhook/dispatch.ts'
 import { deleteWebhook, updateWebhook } from '../../src/webhook/endpoints.ts'
 import { noFaults } from '../support/faults.ts'
 import { makeAccount, START } from '../support/world.ts'
@@ -195,6 +195,34 @@ test('one endpoint that is silent holds up no other, whichever comes first', asy
   await running
   expect(receiver.calls.filter((call) => call.path === '/slow')).toHaveLength(12)
   expect(receiver.most.get('/slow')).toBe(2)
+})
+
+test('a wake-up is soon over though an endpoint is silent, and what it left for later has a wake-up of its own', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  const gate = Promise.withResolvers<void>()
+  receiver.on('/hook', async () => {
+    await gate.promise
+    receiver.world.pass(15_000)
+    return silent
+  })
+  await happen(ctx, 'email.received', 4)
+  await dispatchAccount(ctx, ctx.account, { readFull: async () => undefined })
+  expect(receiver.calls).toHaveLength(2)
+  expect(await rowsOf(ctx, 'dispatches')).toEqual([])
+  gate.resolve()
+  await receiver.world.idle()
+  // Two were tried and wait by the schedule; two were not, and are due.
+  expect((await rowsOf(ctx, 'dispatches')).map((row) => [row.status, row.tries])).toEqual([
+    ['pending', 1],
+    ['pending', 1],
+    ['pending', 0],
+    ['pending', 0],
+  ])
+  expect(receiver.world.woken.at(-1)).toEqual({ what: 'webhooks', account: ctx.account.id })
+  receiver.on('/hook', () => answered(200))
+  await dispatch(ctx)
+  expect(receiver.calls.map((call) => call.payload.seq)).toEqual([1, 2, 3, 4])
 })
 
 test('retries and new events together are never more than two in flight', async () => {

@@ -82,8 +82,11 @@ export async function happen(ctx: Caller, type = 'email.received', times = 1): P
 
 const needs: { readFull: ReadFull } = { readFull: async () => undefined }
 
-export function dispatch(ctx: Caller, readFull = needs.readFull): Promise<void> {
-  return dispatchAccount(ctx, ctx.account, { readFull })
+/** All of a wake-up's work, also what goes on after it. */
+export async function dispatch(ctx: Caller, readFull = needs.readFull): Promise<void> {
+  const pending: Promise<unknown>[] = []
+  await dispatchAccount({ ...ctx, later: (work) => void pending.push(work) }, ctx.account, { readFull })
+  await Promise.all(pending)
 }
 
 export function sweep(ctx: Caller, readFull = needs.readFull): Promise<void> {

@@ -8,9 +8,6 @@ import { settle } from '../settle.ts'
 import { type AccountRef, type Database, mailOf, type Stores } from '../stores.ts'
 import { type Row, runBatch } from './change.ts'
 
-/** Events of one round. All their data is in memory at once, and none of it is told twice after a crash if the round is short. */
-export const PAGE = 10
-
 /** ms that an event rests whose attempt was cut off again, so that others are told in between. */
 const LOST_REST = 15 * 60_000
 
@@ -93,7 +90,15 @@ export async function passOver(db: Database, now: number, limit: number): Promis
   return moved?.length ?? 0
 }
 
-export type Claim = { account: AccountRef; webhook: string; now: number; token: string; until: number }
+/** `page`: how many new events, and how many tries that are due, the round has at most. All their data is in memory at once. */
+export type Claim = {
+  account: AccountRef
+  webhook: string
+  now: number
+  token: string
+  until: number
+  page: number
+}
 
 /** Claims an endpoint for a round; undefined where it has nothing to be told, or is being told. */
 export async function claimRound(stores: Stores, claim: Claim): Promise<Round | undefined> {
@@ -141,7 +146,7 @@ async function writeSurely(
   return webhook?.[0] && asRound(claim, webhook[0], fresh ?? [], again ?? [])
 }
 
-function claimSteps({ account, webhook, now, token, until }: Claim): SQL[] {
+function claimSteps({ account, webhook, now, token, until, page }: Claim): SQL[] {
   const it = sql`w.account = ${account.number} AND w.id = ${webhook}`
   const mine = sql`${it} AND w.claim = ${token}`
   const whose = sql`d.account = ${account.number} AND d.webhook = ${webhook}`
@@ -157,7 +162,7 @@ function claimSteps({ account, webhook, now, token, until }: Claim): SQL[] {
       WHERE ${it} AND w.status = 'enabled' AND ${lapsed(now)} AND (e.seq = w.claimed_to OR ${askedFor})
       ON CONFLICT DO NOTHING`,
     sql`UPDATE webhooks AS w SET cursor = claimed_to,
-        claimed_to = CASE WHEN ${someLost} THEN claimed_to ELSE COALESCE(${lastOfPage}, claimed_to) END,
+        claimed_to = CASE WHEN ${someLost} THEN claimed_to ELSE COALESCE(${lastOf(page)}, claimed_to) END,
         claim = ${token}, claimed_until = ${until}
       WHERE ${it} AND w.status = 'enabled' AND NOT ${busy(now)} AND (${hasNews} OR ${owes(now)})
         AND EXISTS (SELECT 1 FROM counters WHERE account = ${account.number} AND state = 'active')`,
@@ -167,7 +172,7 @@ function claimSteps({ account, webhook, now, token, until }: Claim): SQL[] {
         '$[#]', ${attempt})
       WHERE account = ${account.number} AND webhook = ${webhook} AND seq IN (
         SELECT d.seq FROM dispatches d WHERE ${whose} AND d.due <= ${now} ORDER BY ${lost} DESC, d.due, d.seq
-        LIMIT (SELECT CASE WHEN ${someLost} THEN 1 ELSE ${PAGE} END))
+        LIMIT (SELECT CASE WHEN ${someLost} THEN 1 ELSE ${page} END))
         AND EXISTS (SELECT 1 FROM webhooks w WHERE ${mine} AND w.claimed_until = ${until})`,
     sql`SELECT url, payload, secret, previous_secret, previous_until, failing_since FROM webhooks w WHERE ${mine}`,
     sql`SELECT e.seq, e.type, e.message, e.data, e.created_at
@@ -223,7 +228,9 @@ const news = sql`FROM events e WHERE e.account = w.account AND e.seq > w.claimed
 
 const hasNews = sql`EXISTS (SELECT 1 ${news})`
 
-const lastOfPage = sql`(SELECT MAX(seq) FROM (SELECT e.seq ${news} ORDER BY e.seq LIMIT ${PAGE}))`
+function lastOf(page: number): SQL {
+  return sql`(SELECT MAX(seq) FROM (SELECT e.seq ${news} ORDER BY e.seq LIMIT ${page}))`
+}
 
 function busy(now: number): SQL {
   return sql`(COALESCE(w.claimed_until, 0) > ${now} AND NOT (w.claimed_to > w.cursor AND ${settled}))`
