@@ -103,6 +103,7 @@ function environment(home: Home): NodeJS.ProcessEnv {
     WRANGLER_WRITE_LOGS: 'false',
     WRANGLER_REGISTRY_PATH: join(home.folder, 'registry'),
     WRANGLER_CACHE_DIR: join(home.folder, 'cache'),
+    XDG_CONFIG_HOME: join(home.folder, 'config'),
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
     NO_COLOR: '1',
   }
