@@ -1,4 +1,5 @@
 /** Tells endpoints what they are behind with: on a wake-up those of some accounts, on the sweep all. */
+import { toHex } from '../base/bytes.ts'
 import { describeError } from '../base/log.ts'
 import { type Context, newToken } from '../context.ts'
 import { isoTime } from '../record/email-event.ts'
@@ -83,8 +84,9 @@ export async function sweepWebhooks(ctx: Context, needs: Needs): Promise<void> {
 }
 
 /**
- * Two lanes for endpoints that answer and one for those that fail, because a Worker waits for six answers at most
- * and each endpoint has two: so one that is slow or dead holds up no other. Answers what is left when time is up.
+ * Three lanes, because a Worker waits for six answers at most and each endpoint has two: one for those that answer,
+ * one for those that failed last, and one that helps both. So one that is slow or dead holds up no other.
+ * Answers what is left when time is up.
  */
 async function workThrough(
   ctx: Context,
@@ -93,19 +95,28 @@ async function workThrough(
   stop: number,
 ): Promise<readonly Behind[]> {
   const healthy = behind.filter((endpoint) => !endpoint.failing)
-  const failing = behind.filter((endpoint) => endpoint.failing)
-  const lane = async (queue: Behind[]) => {
+  const failing = shuffled(
+    ctx,
+    behind.filter((endpoint) => endpoint.failing),
+  )
+  const lane = async (...queues: Behind[][]) => {
     while (ctx.now() < stop) {
-      const endpoint = queue.shift()
+      const endpoint = queues.find((queue) => queue.length > 0)?.shift()
       if (!endpoint) return
       const left = await turnOf(ctx, endpoint, needs, stop)
       if (left) (left.failing ? failing : healthy).push(left)
     }
   }
   while (healthy.length + failing.length > 0 && ctx.now() < stop) {
-    await Promise.all([lane(healthy), lane(healthy), lane(failing)])
+    await Promise.all([lane(healthy), lane(healthy, failing), lane(failing)])
   }
   return [...healthy, ...failing]
+}
+
+/** Each time in another order, so that among several that are dead none is always before one that is not. */
+function shuffled(ctx: Context, endpoints: Behind[]): Behind[] {
+  const places = new Map(endpoints.map((endpoint) => [endpoint, toHex(ctx.random(4))]))
+  return endpoints.sort((a, b) => ((places.get(a) ?? '') < (places.get(b) ?? '') ? -1 : 1))
 }
 
 /** Some rounds of one endpoint; answers it where there may be more to do. An error is its own: the claim lapses, the sweep finds it. */

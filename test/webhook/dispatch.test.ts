@@ -197,6 +197,40 @@ test('one endpoint that is silent holds up no other, whichever comes first', asy
   expect(receiver.most.get('/slow')).toBe(2)
 })
 
+test('an endpoint that failed once is not held up by one that is silent', async () => {
+  const receiver = await makeReceiver()
+  const { ctx } = await listening(receiver)
+  await endpointAt(receiver, ctx, '/slow')
+  receiver.on('/hook', () => answered(500))
+  receiver.on('/slow', () => silent)
+  await happen(ctx)
+  await dispatch(ctx)
+  for (let times = 0; times < 5; times++) {
+    const gate = Promise.withResolvers<void>()
+    receiver.on('/slow', () => gate.promise.then(() => silent))
+    const seq = await happen(ctx)
+    const running = dispatch(ctx)
+    await expect.poll(() => receiver.calls.some((call) => call.path === '/hook' && call.payload.seq === seq)).toBe(true)
+    gate.resolve()
+    await running
+  }
+})
+
+test('who is silent gives his place to others after the first attempts, however much he is behind', async () => {
+  const receiver = await makeReceiver()
+  const ctx = await makeAccount(receiver.world)
+  for (const path of ['/slow', '/dead', '/hook']) {
+    await endpointAt(receiver, ctx, path)
+    receiver.world.pass(1)
+  }
+  receiver.on('/slow', () => silent)
+  receiver.on('/dead', () => silent)
+  await happen(ctx, 'email.received', 10)
+  await dispatch(ctx)
+  expect(receiver.calls.findIndex((call) => call.path === '/hook')).toBeLessThan(10)
+  expect(receiver.calls).toHaveLength(30)
+})
+
 test('a wake-up is soon over though an endpoint is silent, and what it left for later has a wake-up of its own', async () => {
   const receiver = await makeReceiver()
   const { ctx } = await listening(receiver)
