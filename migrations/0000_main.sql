@@ -175,6 +175,17 @@ CREATE TABLE `relays` (
 	PRIMARY KEY(`account`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE TABLE `suppressions` (
+	`account` integer NOT NULL,
+	`email` text NOT NULL,
+	`id` text NOT NULL,
+	`origin` text NOT NULL,
+	`source` text,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`account`, `email`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE UNIQUE INDEX `suppressions_id` ON `suppressions` (`account`,`id`);--> statement-breakpoint
 CREATE TABLE `tasks` (
 	`kind` text NOT NULL,
 	`account` integer NOT NULL,

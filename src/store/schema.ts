@@ -249,6 +249,25 @@ export const events = sqliteTable(
   (table) => [primaryKey({ columns: [table.account, table.seq] })],
 )
 
+/** Addresses that the account does not send to any more. Lives until removed or with its account. One row and an index entry each. WITHOUT ROWID. */
+export const suppressions = sqliteTable(
+  'suppressions',
+  {
+    account: integer('account').notNull(),
+    /** As `addressKey` writes it, so that no spelling of a dead address slips through. */
+    email: text('email').notNull(),
+    id: text('id').notNull(),
+    origin: text('origin', { enum: ['bounce', 'complaint', 'manual'] }).notNull(),
+    /** The sent message that came back; null where somebody asked for it. */
+    source: text('source'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.account, table.email] }),
+    uniqueIndex('suppressions_id').on(table.account, table.id),
+  ],
+)
+
 /** Answers to keep for repeated requests. Lives 24 to 48 hours: removed by whole days. WITHOUT ROWID. */
 export const idempotency = sqliteTable(
   'idempotency',

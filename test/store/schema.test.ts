@@ -12,6 +12,7 @@ const WITHOUT_ROWID = [
   'mailboxes',
   'messages',
   'relays',
+  'suppressions',
   'tasks',
   'webhooks',
 ]

@@ -36,6 +36,7 @@ export const STEPS = [
   'events',
   'mailboxes',
   'idempotency',
+  'suppressions',
   'tasks',
   'objects',
   'addresses',
@@ -68,6 +69,8 @@ export async function removeSome(stores: Stores, account: AccountRef, step: Step
       return dropRows(mail, 'mailboxes', 'account, number', sql`account = ${number}`)
     case 'idempotency':
       return dropAnswers(stores, mail, number, now)
+    case 'suppressions':
+      return dropRows(mail, 'suppressions', 'account, email', sql`account = ${number}`)
     case 'tasks':
       return dropRows(mail, 'tasks', 'kind, account, ref', sql`account = ${number} AND kind <> ${DELETE_ACCOUNT}`)
     case 'objects':

@@ -27,6 +27,8 @@ export type Change = {
   sends?: number
   /** In their order; each takes a seq of its own. */
   events: NewEvent[]
+  /** Seqs taken after these, for events that the other statements of the batch insert. */
+  steps?: number
 }
 
 /** A row as SQL gave it. */
@@ -92,7 +94,7 @@ function moveCounters(change: Change): SQL {
   const fits = bytes > 0 ? sql` AND (storage_bytes IS NULL OR bytes + ${bytes} <= storage_bytes)` : sql``
   const allowed = sends > 0 ? sql` AND (sends_per_day IS NULL OR ${sentToday} + ${sends} <= sends_per_day)` : sql``
   const counted = sends > 0 ? sql`, sent = ${sentToday} + ${sends}, day = ${day}` : sql``
-  return sql`UPDATE counters SET seq = seq + ${Math.max(1, change.events.length)}, bytes = bytes + ${bytes},
+  return sql`UPDATE counters SET seq = seq + ${Math.max(1, change.events.length + (change.steps ?? 0))}, bytes = bytes + ${bytes},
     messages = messages + ${messages}, boxes = ${movedBoxes(change)}, change = ${change.token}${counted}
     WHERE account = ${change.account} AND state = 'active'${fits}${allowed}${change.only ? sql` AND ${change.only}` : sql``}
     RETURNING seq, listeners`
@@ -110,7 +112,7 @@ function movedBoxes(change: Change): SQL {
 
 function insertEvent(change: Change): (event: NewEvent, at: number) => SQL {
   return (event, at) => {
-    const back = change.events.length - 1 - at
+    const back = change.events.length + (change.steps ?? 0) - 1 - at
     return sql`INSERT INTO events (account, seq, type, message, data, created_at)
       SELECT account, seq - ${back}, ${event.type}, ${event.message ?? null}, ${JSON.stringify(event.data)}, ${change.now}
       FROM counters WHERE account = ${change.account} AND change = ${change.token}`
