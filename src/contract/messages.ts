@@ -27,6 +27,7 @@ export const AttachmentData = z
 /** An attachment as a message names it. */
 export const AttachmentLine = z.object({
   id: Id,
+  part: z.string().meta({ description: 'The part’s path in the message.', example: '1.2' }),
   filename: z.string().nullable(),
   size: z.int(),
   content_type: z.string(),
@@ -106,7 +107,7 @@ export const MessageSummary = z
   .meta({ id: 'MessageSummary' })
 
 export const Message = MessageSummary.extend({
-  attachments: z.array(AttachmentLine.extend({ part: z.string() })),
+  attachments: z.array(AttachmentLine),
   recipients: z.array(RecipientView),
   tags: z.array(z.object({ name: z.string(), value: z.string() })),
   verdicts: z

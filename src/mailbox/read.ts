@@ -6,7 +6,7 @@ import type { Email } from '../contract/emails-read.ts'
 import type { ListMessages, Message, MessageSummary } from '../contract/messages.ts'
 import type { ReceivedEmail } from '../contract/receiving.ts'
 import { addressKey, parseAddress } from '../mail/address.ts'
-import { attachmentLines, receivedView, recipientView, sentView, summaryView } from '../record/message-view.ts'
+import { receivedView, recipientView, sentView, shownAttachments, summaryView } from '../record/message-view.ts'
 import { listOf, readPage } from '../record/page.ts'
 import {
   type Filter,
@@ -98,7 +98,7 @@ export async function getMessage(
   const root = bodies?.root ?? (await treeOf(ctx, message))
   return {
     ...summaryView(message),
-    attachments: attachmentLines(id, root).map(({ related: _, ...line }) => line),
+    attachments: shownAttachments(id, root),
     recipients: message.recipients.map(recipientView),
     tags: message.tags,
     verdicts: message.verdicts,

@@ -75,16 +75,21 @@ export function receivedView(line: ReceivedRow): z.input<typeof ReceivedLine> {
     received_for: receivedFor(line),
     message_id: bracketed(line.messageId),
     ...(line.parts
-      ? { attachments: attachmentLines(line.id, line.parts) }
+      ? { attachments: shownAttachments(line.id, line.parts) }
       : { attachments: [], attachments_omitted: true as const }),
   }
 }
 
 /** What a message says of its attachments; the bytes are behind links. */
+export function shownAttachments(messageId: string, root: Part): z.input<typeof AttachmentLine>[] {
+  return attachmentLines(messageId, root).map(({ related: _, ...line }) => line)
+}
+
+/** The same, with whether it stands beside HTML that may show it. */
 export function attachmentLines(
   messageId: string,
   root: Part,
-): (z.input<typeof AttachmentLine> & { part: string; related: boolean })[] {
+): (z.input<typeof AttachmentLine> & { related: boolean })[] {
   const ids = attachmentIds(messageId, root)
   return listAttachments(root).map((attachment) => ({
     id: ids.get(attachment.path) ?? '',
