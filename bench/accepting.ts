@@ -1,9 +1,9 @@
 /** How fast mail is taken in, by either door, beside the floor. */
+import { randomUUID } from 'node:crypto'
 import { type Account, inbound, sending } from './account.ts'
 import { type Call, type Caller, compare, type Load, load, sideBySide } from './load.ts'
 import { largeMail, ordinaryJson, ordinaryMail } from './mails.ts'
 import { type Memory, watchMemory } from './memory.ts'
-import { median } from './statistics.ts'
 import type { Row } from './table.ts'
 
 const MIB = 1024 * 1024
@@ -25,10 +25,11 @@ export type Pair = {
 /** So many requests wait for their answers at any time. */
 const AT_ONCE = 8
 
-export async function measureInbound(pair: Pair): Promise<Row[]> {
+/** `where` names the account, if there is something to say of it. */
+export async function measureInbound(pair: Pair, where = ''): Promise<Row[]> {
   const { address } = pair.account
   const bytes = ordinaryMail(address).length
-  const name = `POST /inbound, ${(bytes / 1000).toFixed(1)} KB`
+  const name = `POST /inbound, ${(bytes / 1000).toFixed(1)} KB${where}`
   return doors(pair, name, () => inbound(pair.inboundKey, address, ordinaryMail(address)))
 }
 
@@ -36,17 +37,18 @@ export async function measureSending(pair: Pair): Promise<Row[]> {
   const { account } = pair
   const bytes = ordinaryJson(account.address, REMOTE).length
   const name = `POST /emails, ${(bytes / 1000).toFixed(1)} KB`
-  return doors(pair, name, () => sending(account, ordinaryJson(account.address, REMOTE)))
+  const call = sending(account, ordinaryJson(account.address, REMOTE))
+  const once = () => ({ ...call, headers: { ...call.headers, 'idempotency-key': randomUUID() } })
+  const rows = await doors(pair, name, () => call)
+  const { cost } = await load(pair.ours.caller, AT_ONCE, 1, once)
+  return [...rows, { what: `${name}: with an Idempotency-Key`, unit: '', ...(cost ? { cost } : {}) }]
 }
 
-/** A mail of 1 MiB, a few at a time; and one of 25 MiB, alone, with what it does to memory. */
+/** One mail of 25 MiB, alone, with what it does to the memory of processes that are still fresh; then of 1 MiB, two at a time. */
 export async function measureLarge(pair: Pair): Promise<Row[]> {
   const { floor, ours, account, inboundKey } = pair
   const make = largeMail(account.address)
   const bring = (body: Buffer) => inbound(inboundKey, account.address, body)
-  const some = (caller: Caller, call: (body: Buffer) => Call) => () => load(caller, 8, 2, () => call(make(MIB)))
-  const small = await sideBySide(Math.min(3, pair.rounds), some(floor.caller, keep), some(ours.caller, bring))
-
   const times: { floor: number; ours: number }[] = []
   const memories: { floor: Memory | undefined; ours: Memory | undefined }[] = []
   const one = async ({ caller, pid }: Side, call: Call) => {
@@ -60,6 +62,8 @@ export async function measureLarge(pair: Pair): Promise<Row[]> {
     times.push({ floor: least.ms, ours: real.ms })
     memories.push({ floor: least.memory, ours: real.memory })
   }
+  const some = (caller: Caller, call: (body: Buffer) => Call) => () => load(caller, 8, 2, () => call(make(MIB)))
+  const small = await sideBySide(Math.min(3, pair.rounds), some(floor.caller, keep), some(ours.caller, bring))
   const large = compare(times, (ms) => ms)
   return [
     figure(
@@ -67,7 +71,7 @@ export async function measureLarge(pair: Pair): Promise<Row[]> {
       'ms, half of them',
       compare(small, ({ p50 }) => p50),
     ),
-    { ...figure('POST /inbound, 25 MiB, alone', 'ms', large) },
+    figure('POST /inbound, 25 MiB, alone', 'ms', large),
     ...memoryRow(memories),
   ]
 }
@@ -106,22 +110,19 @@ async function doors(pair: Pair, name: string, make: () => Call): Promise<Row[]>
 const REMOTE = 'somebody@remote.example'
 
 /** The floor keeps whatever it is given. */
-function keep(body: Buffer): Call {
+export function keep(body: Buffer): Call {
   return { method: 'POST', path: '/', headers: { 'content-type': 'message/rfc822' }, body }
 }
 
-function figure(what: string, unit: string, found: { floor: number; ours: number; ratio: number }): Row {
+export function figure(what: string, unit: string, found: { floor: number; ours: number; ratio: number }): Row {
   return { what, unit, floor: found.floor, ours: found.ours, ratio: found.ratio }
 }
 
+/** Of the first round alone: what was taken then is kept for the next. */
 function memoryRow(memories: readonly { floor: Memory | undefined; ours: Memory | undefined }[]): Row[] {
-  const risen = (memory: Memory | undefined) => (memory ? memory.peak - memory.before : Number.NaN)
-  const most = (side: 'floor' | 'ours') => Math.max(...memories.map((memory) => risen(memory[side])))
-  if (Number.isNaN(median([most('floor'), most('ours')]))) return []
-  const [floor, ours] = [most('floor'), most('ours')]
-  const peak = Math.max(...memories.map(({ ours }) => ours?.peak ?? 0))
-  const note = `local R2 and D1 in it; ${peak.toFixed(0)} MiB at most`
-  return [
-    { what: 'POST /inbound, 25 MiB, alone: memory rises by', unit: 'MiB', floor, ours, ratio: ours / floor, note },
-  ]
+  const { floor, ours } = memories[0] ?? {}
+  if (!floor || !ours) return []
+  const found = { floor: floor.peak - floor.before, ours: ours.peak - ours.before }
+  const row = figure('POST /inbound, 25 MiB, alone: memory', 'MiB more', { ...found, ratio: found.ours / found.floor })
+  return [{ ...row, note: 'with local R2 and D1, which stand in the same process' }]
 }

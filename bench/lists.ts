@@ -1,30 +1,46 @@
-/** How fast a page of a mailbox is read, and whether that depends on how much is in it. */
-import type { Side } from './accepting.ts'
-import { type Account, reading } from './account.ts'
-import { load } from './load.ts'
-import { median } from './statistics.ts'
+/** How fast a page of a mailbox is read, and one mail of it, and whether that depends on how much is in it. */
+import { figure, keep, type Pair } from './accepting.ts'
+import { reading } from './account.ts'
+import { compare, type Load, load, sideBySide } from './load.ts'
+import { ordinaryMail } from './mails.ts'
 import type { Row } from './table.ts'
 
-const PAGES = [
-  ['GET /emails/receiving', '/emails/receiving?limit=50'],
-  ['GET /messages', '/messages?limit=50'],
-  ['GET /messages of a mailbox', '/messages?limit=50&mailbox=inbox'],
-] as const
+/** One after the other, so that no queue is measured. */
+const REQUESTS = 30
 
-/** Pages are asked for one after the other, so that no queue is measured. */
-const REQUESTS = 60
+/** Each page beside one request of the floor, in the same rounds. */
+export async function measureLists(pair: Pair, held: number): Promise<Row[]> {
+  const of = `of ${held.toLocaleString('en')}`
+  return [
+    await beside(pair, `GET /emails/receiving, 50 ${of}`, '/emails/receiving?limit=50'),
+    await beside(pair, `GET /messages, 50 ${of}`, '/messages?limit=50'),
+    await beside(pair, `GET /messages of a mailbox, 50 ${of}`, '/messages?limit=50&mailbox=inbox'),
+    await beside(pair, `GET /emails/receiving/:id with its bodies, ${of}`, `/emails/receiving/${await newest(pair)}`),
+  ]
+}
 
-/** `floorMs` is what the floor needs for one of its requests in the same run. */
-export async function measureLists(ours: Side, account: Account, held: number, floorMs: number): Promise<Row[]> {
-  const rows: Row[] = []
-  for (const [name, path] of PAGES) {
-    const ask = () => load(ours.caller, REQUESTS, 1, () => reading(account, path))
-    await ask()
-    const rounds = [await ask(), await ask(), await ask()]
-    const ms = median(rounds.map(({ p50 }) => p50))
-    const cost = rounds[0]?.cost
-    const what = `${name}, 50 of ${held.toLocaleString('en')}`
-    rows.push({ what, unit: 'ms', floor: floorMs, ours: ms, ratio: ms / floorMs, ...(cost ? { cost } : {}) })
+async function beside(pair: Pair, what: string, path: string): Promise<Row> {
+  const { floor, ours, account } = pair
+  const kept = ordinaryMail(account.address)
+  const pairs = await sideBySide<Load>(
+    Math.min(3, pair.rounds),
+    () => load(floor.caller, REQUESTS, 1, () => keep(kept)),
+    () => load(ours.caller, REQUESTS, 1, () => reading(account, path)),
+  )
+  const cost = pairs.at(-1)?.ours.cost
+  return {
+    ...figure(
+      what,
+      'ms',
+      compare(pairs, ({ p50 }) => p50),
+    ),
+    ...(cost ? { cost } : {}),
   }
-  return rows
+}
+
+async function newest({ ours, account }: Pair): Promise<string> {
+  const { body } = await ours.caller.call(reading(account, '/emails/receiving?limit=1'))
+  const id = /"id":"([^"]+)"/.exec(body)?.[1]
+  if (!id) throw new Error('no mail is there to be read')
+  return id
 }

@@ -89,6 +89,7 @@ async function wrangler(args: string[], home: string): Promise<void> {
   const child = start(args, home)
   const said = listen(child)
   const [code] = await once(child, 'close')
+  running.delete(child)
   if (code !== 0) throw new Error(`wrangler ${args.slice(0, 3).join(' ')} failed:\n${said()}`)
 }
 
@@ -110,7 +111,6 @@ function start(args: string[], home: string): ChildProcess {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)
-  child.on('close', () => running.delete(child))
   return child
 }
 
@@ -137,21 +137,25 @@ async function answers(url: string, child: ChildProcess): Promise<void> {
   throw new Error('it did not answer in time')
 }
 
+/** Resolves once all of the group has ended: wrangler goes before its workerd, which still holds the database. */
 async function stop(child: ChildProcess): Promise<void> {
-  if (!running.has(child)) return
-  const closed = once(child, 'close')
+  const asked = performance.now()
   endGroup(child, 'SIGTERM')
-  const late = setTimeout(() => endGroup(child, 'SIGKILL'), STOP_MS)
-  await closed
-  clearTimeout(late)
+  // What is dead but was not waited for by its parent still counts as there, so that the wait must end by itself.
+  while (endGroup(child, 0) && performance.now() < asked + 2 * STOP_MS) {
+    if (performance.now() > asked + STOP_MS) endGroup(child, 'SIGKILL')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  running.delete(child)
 }
 
-function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return
+/** False where all of the group has ended already. Signal 0 only asks. */
+function endGroup(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
+  if (child.pid === undefined) return false
   try {
-    process.kill(-child.pid, signal)
+    return process.kill(-child.pid, signal)
   } catch {
-    // All of the group has ended already.
+    return false
   }
 }
 

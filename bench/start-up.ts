@@ -11,7 +11,7 @@ import type { Row } from './table.ts'
 
 const WORKERD: unknown = createRequire(import.meta.url)('workerd')
 
-const ROUNDS = 7
+const ROUNDS = 5
 
 const START_MS = 20_000
 

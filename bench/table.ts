@@ -6,7 +6,7 @@ export type Row = {
   unit: string
   /** What it is measured beside, in the same run: the floor, or what the note names. */
   floor?: number
-  ours: number
+  ours?: number
   ratio?: number
   cost?: Cost
   note?: string
