@@ -81,11 +81,13 @@ CREATE TABLE `domains` (
 	`settings` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`verified_at` integer,
+	`checks` text,
+	`other_key` text,
 	PRIMARY KEY(`account`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `domains_claim` ON `domains` (`account`,`name`);--> statement-breakpoint
-CREATE UNIQUE INDEX `domains_verified` ON `domains` (`name`) WHERE status = 'verified';--> statement-breakpoint
+CREATE UNIQUE INDEX `domains_verified` ON `domains` (`name`) WHERE verified_at IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `events` (
 	`account` integer NOT NULL,
 	`seq` integer NOT NULL,

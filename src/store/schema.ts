@@ -63,14 +63,16 @@ export const addresses = sqliteTable(
   (table) => [uniqueIndex('addresses_account').on(table.account, table.id), index('addresses_domain').on(table.domain)],
 )
 
-/** Lives until deleted. Claims that are not verified coexist; a verified name is unique. WITHOUT ROWID. */
+/** Lives until deleted. Claims coexist; the name is held by one of them, from when it was proved on. WITHOUT ROWID. */
 export const domains = sqliteTable(
   'domains',
   {
     account: integer('account').notNull(),
     id: text('id').notNull(),
     name: text('name').notNull(),
-    status: text('status', { enum: ['not_started', 'pending', 'verified', 'failed'] }).notNull(),
+    status: text('status', {
+      enum: ['not_started', 'pending', 'verified', 'failed', 'partially_verified', 'partially_failed'],
+    }).notNull(),
     /** What a TXT record of the domain must say to prove this claim. */
     token: text('token').notNull(),
     dkimSelector: text('dkim_selector').notNull(),
@@ -82,12 +84,17 @@ export const domains = sqliteTable(
     /** JSON object: region, tls, capabilities and tracking wishes, as Resend's clients set them. */
     settings: text('settings').notNull(),
     createdAt: integer('created_at').notNull(),
+    /** Since when the account holds the name; it keeps it while the DNS is broken, so that its mail goes on coming in. */
     verifiedAt: integer('verified_at'),
+    /** JSON object: when the DNS was last asked, and what each record was found to be. Null where it never was. */
+    checks: text('checks'),
+    /** JSON object: the key that is to follow the present one, or the one before it. Null where there is none. */
+    otherKey: text('other_key'),
   },
   (table) => [
     primaryKey({ columns: [table.account, table.id] }),
     uniqueIndex('domains_claim').on(table.account, table.name),
-    uniqueIndex('domains_verified').on(table.name).where(sql`status = 'verified'`),
+    uniqueIndex('domains_verified').on(table.name).where(sql`verified_at IS NOT NULL`),
   ],
 )
 
