@@ -9,7 +9,7 @@ const Addresses = z.array(z.string()).nullable()
 export const EmailLine = z
   .object({
     id: Id,
-    message_id: z.string().nullable(),
+    message_id: z.string(),
     to: z.array(z.string()),
     from: z.string(),
     created_at: Time,

@@ -15,7 +15,7 @@ export const ReceivedLine = z
     cc: z.array(z.string()),
     reply_to: z.array(z.string()),
     received_for: z.array(z.string()).meta({ description: 'The envelope recipient for whom it came.' }),
-    message_id: z.string().nullable(),
+    message_id: z.string().meta({ description: 'Empty where its sender gave it none.' }),
     attachments: z.array(AttachmentLine),
     attachments_omitted: z
       .literal(true)

@@ -20,7 +20,7 @@ export function receivedEvent(message: NewMessage, root: Part): NewEvent {
     bcc: message.parties.bcc.slice(0, MAX_TOLD),
     cc: message.parties.cc.slice(0, MAX_TOLD),
     received_for: [message.recipient],
-    message_id: message.messageId === null ? null : `<${message.messageId}>`,
+    message_id: message.messageId === null ? '' : `<${message.messageId}>`,
     subject: message.subject,
     tag: message.tag,
     attachments: listAttachments(root)

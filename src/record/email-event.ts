@@ -20,7 +20,7 @@ export function sentMailEvent(type: string, mail: SentMail, more: Record<string,
     from: mail.parties.from[0] ?? '',
     to: mail.parties.to,
     subject: mail.subject,
-    message_id: mail.messageId === null ? null : `<${mail.messageId}>`,
+    message_id: mail.messageId === null ? '' : `<${mail.messageId}>`,
     tags: Object.fromEntries(mail.tags.map((tag) => [tag.name, tag.value])),
     ...more,
   }

@@ -47,7 +47,7 @@ export function sentView(line: MessageLine): z.input<typeof EmailLine> {
   const { parties } = line
   return {
     id: line.id,
-    message_id: bracketed(line.messageId),
+    message_id: bracketed(line.messageId) ?? '',
     to: parties.to,
     from: parties.from[0] ?? '',
     created_at: isoTime(line.createdAt),
@@ -73,7 +73,7 @@ export function receivedView(line: ReceivedRow): z.input<typeof ReceivedLine> {
     cc: parties.cc,
     reply_to: parties.reply_to,
     received_for: receivedFor(line),
-    message_id: bracketed(line.messageId),
+    message_id: bracketed(line.messageId) ?? '',
     ...(line.parts
       ? { attachments: shownAttachments(line.id, line.parts) }
       : { attachments: [], attachments_omitted: true as const }),
