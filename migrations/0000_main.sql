@@ -201,6 +201,23 @@ CREATE TABLE `tasks` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `tasks_due` ON `tasks` (`due`);--> statement-breakpoint
+CREATE TABLE `templates` (
+	`account` integer NOT NULL,
+	`id` text NOT NULL,
+	`name` text NOT NULL,
+	`alias` text,
+	`version` integer NOT NULL,
+	`draft_version` text NOT NULL,
+	`published_version` text,
+	`published_at` integer,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`draft` text NOT NULL,
+	`published` text,
+	PRIMARY KEY(`account`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE UNIQUE INDEX `templates_alias` ON `templates` (`account`,`alias`) WHERE alias IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `webhooks` (
 	`account` integer NOT NULL,
 	`id` text NOT NULL,

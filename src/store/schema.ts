@@ -275,6 +275,33 @@ export const suppressions = sqliteTable(
   ],
 )
 
+/** Mail with places for variables. Lives until deleted or with its account. One row, and an index entry where it has an alias. WITHOUT ROWID. */
+export const templates = sqliteTable(
+  'templates',
+  {
+    account: integer('account').notNull(),
+    id: text('id').notNull(),
+    name: text('name').notNull(),
+    alias: text('alias'),
+    /** How often it was published anew: the number of the version that is sent, 0 before the first. */
+    version: integer('version').notNull(),
+    /** The id of the draft's content: a new one with every change of it. */
+    draftVersion: text('draft_version').notNull(),
+    /** The id of the content that is sent; null before it is first published. */
+    publishedVersion: text('published_version'),
+    publishedAt: integer('published_at'),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    /** JSON object: subject, from, reply_to, html, text, variables. Capped; last in the row, so that lists need not read it. */
+    draft: text('draft').notNull(),
+    published: text('published'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.account, table.id] }),
+    uniqueIndex('templates_alias').on(table.account, table.alias).where(sql`alias IS NOT NULL`),
+  ],
+)
+
 /** Answers to keep for repeated requests. Lives 24 to 48 hours: removed by whole days. WITHOUT ROWID. */
 export const idempotency = sqliteTable(
   'idempotency',

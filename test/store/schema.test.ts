@@ -14,6 +14,7 @@ const WITHOUT_ROWID = [
   'relays',
   'suppressions',
   'tasks',
+  'templates',
   'webhooks',
 ]
 

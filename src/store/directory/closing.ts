@@ -37,6 +37,7 @@ export const STEPS = [
   'mailboxes',
   'idempotency',
   'suppressions',
+  'templates',
   'tasks',
   'objects',
   'addresses',
@@ -71,6 +72,8 @@ export async function removeSome(stores: Stores, account: AccountRef, step: Step
       return dropAnswers(stores, mail, number, now)
     case 'suppressions':
       return dropRows(mail, 'suppressions', 'account, email', sql`account = ${number}`)
+    case 'templates':
+      return dropRows(mail, 'templates', 'account, id', sql`account = ${number}`)
     case 'tasks':
       return dropRows(mail, 'tasks', 'kind, account, ref', sql`account = ${number} AND kind <> ${DELETE_ACCOUNT}`)
     case 'objects':
