@@ -1,6 +1,6 @@
 /** The attachments of a JSON request: from any of the encodings that clients use, or fetched from a URL, to bytes. */
 import { type FieldFault, Problem } from '../base/problem.ts'
-import type { Context } from '../context.ts'
+import type { Context, GuardedAnswer } from '../context.ts'
 import type { SendEmailBody } from '../contract/emails.ts'
 import type { Attachment } from '../mail/compose.ts'
 
@@ -9,16 +9,23 @@ type Given = NonNullable<SendEmailBody['attachments']>[number]
 /** A URL that gives nothing for so long gives nothing. */
 const FETCH_TIMEOUT_MS = 15_000
 
+/** What the attachments of one request may yet come to, and what it has fetched already: the same file for many mails is fetched once. */
+export type Allowance = { left: number; readonly fetched: Map<string, GuardedAnswer> }
+
+/** All that one request may have. */
+export function allowanceOf(ctx: Context): Allowance {
+  return { left: ctx.config.MAX_ATTACHMENT_BYTES, fetched: new Map() }
+}
+
 /** Decodes or fetches every attachment. @throws Problem invalid_attachment naming each at fault, payload_too_large. */
-export async function readAttachments(ctx: Context, given: Given[]): Promise<Attachment[]> {
+export async function readAttachments(ctx: Context, given: Given[], allowance: Allowance): Promise<Attachment[]> {
   const faults: FieldFault[] = []
   const read: Attachment[] = []
-  let left = ctx.config.MAX_ATTACHMENT_BYTES
   for (const [at, attachment] of given.entries()) {
-    const content = await contentOf(ctx, attachment, left, `attachments[${at}]`, faults)
+    const content = await contentOf(ctx, attachment, allowance, `attachments[${at}]`, faults)
     if (!content) continue
-    left -= content.length
-    if (left < 0) throw tooLarge(ctx)
+    allowance.left -= content.length
+    if (allowance.left < 0) throw tooLarge(ctx)
     read.push(described(attachment, content))
   }
   const first = faults[0]
@@ -39,7 +46,7 @@ function described(attachment: Given, content: Uint8Array): Attachment {
 async function contentOf(
   ctx: Context,
   { content, path }: Given,
-  left: number,
+  allowance: Allowance,
   where: string,
   faults: FieldFault[],
 ): Promise<Uint8Array | undefined> {
@@ -48,7 +55,7 @@ async function contentOf(
     if (!bytes) faults.push({ path: `${where}.content`, reason: 'is not base64' })
     return bytes
   }
-  if (path) return fetchContent(ctx, path, left, where, faults)
+  if (path) return fetchContent(ctx, path, allowance, where, faults)
   faults.push({ path: where, reason: 'needs `content` or `path`' })
   return undefined
 }
@@ -74,17 +81,13 @@ function decode(content: NonNullable<Given['content']>): Uint8Array | undefined 
 async function fetchContent(
   ctx: Context,
   url: string,
-  maxBytes: number,
+  { left, fetched }: Allowance,
   where: string,
   faults: FieldFault[],
 ): Promise<Uint8Array | undefined> {
-  const answer = await ctx.net.fetch({
-    url,
-    method: 'GET',
-    headers: {},
-    timeoutMs: FETCH_TIMEOUT_MS,
-    maxBytes: maxBytes + 1,
-  })
+  const request = { url, method: 'GET' as const, headers: {}, timeoutMs: FETCH_TIMEOUT_MS, maxBytes: left + 1 }
+  const answer = fetched.get(url) ?? (await ctx.net.fetch(request))
+  fetched.set(url, answer)
   if (answer.kind === 'answered' && answer.status === 200) return answer.body
   const why = answer.kind === 'answered' ? `it answered ${answer.status}` : answer.reason
   faults.push({ path: `${where}.path`, reason: `could not be fetched: ${why}` })

@@ -66,7 +66,7 @@ test('every address at fault is named, and nothing is stored', async () => {
   await expect(submit(ctx, { ...mailTo(ctx.address), text: undefined })).rejects.toMatchObject({
     code: 'missing_required_field',
   })
-  await expect(submit(ctx, mailTo(ctx.address, { scheduled_at: 'in 1 hour' }))).rejects.toMatchObject({
+  await expect(submit(ctx, mailTo(ctx.address, { topic_id: 't' }))).rejects.toMatchObject({
     code: 'invalid_parameter',
   })
   expect(await stored(ctx)).toEqual([])

@@ -1,8 +1,9 @@
-/** Makes a message exist: one batch of counters, event, whatever else belongs to it, and last the message. */
+/** Makes messages exist: one batch of counters, events, whatever else belongs to them, and last the messages. */
 import { type SQL, sql } from 'drizzle-orm'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
-import { type Changed, made, makeChange, type NewEvent, newSeq } from './change.ts'
+import { noneSuppressed } from '../suppressions.ts'
+import { type Change, type Changed, made, makeChange, type NewEvent, newSeq } from './change.ts'
 import { MAX_JSON, type Parties, type Recipient, type StoredParts, type Tag, type Verdicts } from './shapes.ts'
 
 /** A message as a stage hands it over to be stored. */
@@ -37,40 +38,85 @@ export type NewMessage = {
   tags: Tag[]
   recipients: Recipient[] | null
   lastEvent: string | null
+  /** Sent mail that waits: when it is to be released. */
+  scheduledAt?: number
   due: number | null
 }
 
-export type Filing = {
-  message: NewMessage
+type Terms = {
   now: number
   /** New for every attempt. */
   token: string
-  events: NewEvent[]
   /** Recipients that count towards the day's quota. */
   sends?: number
+  /** Addresses, as `addressKey` writes them, none of which may be on the suppression list. */
+  clear?: readonly string[]
   keeping?: Keeping
+}
+
+export type Filing = Terms & { message: NewMessage; events: NewEvent[] }
+
+/** Several that are stored all or none, with an event each, in their order, and what else is told after these. */
+export type FilingTogether = Terms & {
+  filed: readonly { message: NewMessage; event: NewEvent }[]
+  told?: readonly NewEvent[]
 }
 
 /** Stores the message; undefined where it may not be, for a reason that `whyNotFiled` tells. Repeated, it writes nothing. */
 export async function fileMessage(stores: Stores, account: AccountRef, filing: Filing): Promise<Changed | undefined> {
-  const { message, now, token, keeping } = filing
+  const { message } = filing
   const isNew = sql`NOT EXISTS (SELECT 1 FROM messages WHERE account = ${account.number}
     AND msgid_hash = ${message.msgidHash} AND dedupe = ${message.dedupe})`
-  const change = {
-    account: account.number,
+  return file(stores, account, { ...filing, messages: [message], isNew })
+}
+
+/** Stores them in one transaction; undefined where they may not be, or one is there already. Repeated, it writes nothing. */
+export async function fileTogether(
+  stores: Stores,
+  account: AccountRef,
+  { filed, told = [], ...terms }: FilingTogether,
+): Promise<Changed | undefined> {
+  const messages = filed.map(({ message }) => message)
+  const events = [...filed.map(({ event }) => event), ...told]
+  const hashes = JSON.stringify(messages.map(({ msgidHash, dedupe }) => [msgidHash, dedupe]))
+  const isNew = sql`NOT EXISTS (SELECT 1 FROM json_each(${hashes}) AS h CROSS JOIN messages AS m
+    ON m.account = ${account.number} AND m.msgid_hash = h.value ->> 0 AND m.dedupe = h.value ->> 1)`
+  return file(stores, account, { ...terms, messages, events, isNew })
+}
+
+async function file(
+  stores: Stores,
+  account: AccountRef,
+  filing: Terms & { messages: NewMessage[]; events: NewEvent[]; isNew: SQL },
+): Promise<Changed | undefined> {
+  const { messages, events, isNew, now, token, sends, keeping } = filing
+  const { number } = account
+  const clear = filing.clear ? sql` AND ${noneSuppressed(number, filing.clear)}` : sql``
+  const unanswered = keeping ? sql` AND ${notAnswered(number, keeping.once, now)}` : sql``
+  const change: Change = {
+    account: number,
     now,
     token,
-    only: keeping ? sql`${isNew} AND ${notAnswered(account.number, keeping.once, now)}` : isNew,
-    boxes: [{ mailbox: message.mailbox, messages: 1, unread: message.keywords.includes('$seen') ? 0 : 1 }],
-    bytes: message.size,
-    messages: 1,
-    ...(filing.sends ? { sends: filing.sends } : {}),
-    events: filing.events,
+    only: sql`${isNew}${clear}${unanswered}`,
+    boxes: gained(messages),
+    bytes: messages.reduce((sum, { size }) => sum + size, 0),
+    messages: messages.length,
+    ...(sends ? { sends } : {}),
+    events,
   }
-  const kept = keeping
-    ? [keepAnswer(account.number, keeping.once, now, keeping.status, keeping.answer, made(change))]
-    : []
-  return makeChange(mailOf(stores, account), change, [...kept, insertMessage(account.number, message, change)])
+  const kept = keeping ? [keepAnswer(number, keeping.once, now, keeping.status, keeping.answer, made(change))] : []
+  // Each takes the seq of its event for its uid, so that no two have the same.
+  const inserts = messages.map((message, at) => insertMessage(message, change, Math.max(0, events.length - 1 - at)))
+  return makeChange(mailOf(stores, account), change, [...kept, ...inserts])
+}
+
+/** What each mailbox gains. */
+function gained(messages: NewMessage[]): { mailbox: number; messages: number; unread: number }[] {
+  return [...Map.groupBy(messages, ({ mailbox }) => mailbox)].map(([mailbox, some]) => ({
+    mailbox,
+    messages: some.length,
+    unread: some.filter(({ keywords }) => !keywords.includes('$seen')).length,
+  }))
 }
 
 /** Why a message was not filed: it is there already, or the account takes nothing (more). */
@@ -103,14 +149,16 @@ export async function findFiled(
   return rows.length > 0
 }
 
-function insertMessage(account: number, message: NewMessage, change: { account: number; token: string }): SQL {
-  const seq = newSeq(change)
+/** Each takes a uid of its own: `later` is how many of the change's steps come after its own. */
+function insertMessage(message: NewMessage, change: Change, later: number): SQL {
+  const { account } = change
+  const seq = sql`${newSeq(change)} - ${later}`
   const known = sql`(SELECT m.thread FROM json_each(${JSON.stringify(message.references)}) AS reference
     JOIN messages AS m ON m.account = ${account} AND m.msgid_hash = reference.value ORDER BY reference.key LIMIT 1)`
   const keywords = JSON.stringify(Object.fromEntries(message.keywords.map((keyword) => [keyword, true])))
   return sql`INSERT INTO messages (account, direction, id, created_at, mailbox, uid, modseq, keywords, thread,
       msgid_hash, dedupe, message_id, sender, recipient, address, tag, parties, subject, preview, dated, size,
-      has_attachment, parts, raw_key, verdicts, problems, tags, recipients, last_event, due)
+      has_attachment, parts, raw_key, verdicts, problems, tags, recipients, last_event, scheduled_at, due)
     SELECT ${account}, ${message.direction}, ${message.id}, ${message.createdAt}, ${message.mailbox}, ${seq}, ${seq},
       ${keywords}, COALESCE(${known}, ${message.thread}), ${message.msgidHash}, ${message.dedupe}, ${message.messageId},
       ${message.sender}, ${message.recipient}, ${message.address}, ${message.tag}, ${JSON.stringify(message.parties)},
@@ -118,7 +166,7 @@ function insertMessage(account: number, message: NewMessage, change: { account: 
       ${capped(message.parts)}, ${message.rawKey}, ${orNull(message.verdicts)},
       ${message.problems.length > 0 ? JSON.stringify(message.problems) : null},
       ${message.tags.length > 0 ? JSON.stringify(message.tags) : null}, ${orNull(message.recipients)},
-      ${message.lastEvent}, ${message.due}
+      ${message.lastEvent}, ${message.scheduledAt ?? null}, ${message.due}
     WHERE ${made(change)}`
 }
 

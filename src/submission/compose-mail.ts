@@ -1,0 +1,67 @@
+/** From a mail described in JSON to MIME that lacks only its signature: every rule of what may be sent is checked here. */
+import { Problem } from '../base/problem.ts'
+import { type Caller, newId, newToken } from '../context.ts'
+import type { SendEmailBody } from '../contract/emails.ts'
+import { findSender } from '../directory/senders.ts'
+import { formatMailbox } from '../mail/address.ts'
+import { compose } from '../mail/compose.ts'
+import { type Allowance, readAttachments } from './attachments.ts'
+import { readParties } from './parties.ts'
+import { withoutDate } from './seal-mail.ts'
+import type { Submission } from './take.ts'
+import { readSchedule } from './when.ts'
+
+/** Composes it; nothing is stored. `allowance` is what attachments may yet come to in this request. @throws Problem naming every field at fault, or why this account may not send it. */
+export async function composeMail(ctx: Caller, body: SendEmailBody, allowance: Allowance): Promise<Submission> {
+  refuseUnserved(body)
+  const parties = readParties(body)
+  const scheduledAt = body.scheduled_at ? readSchedule(body.scheduled_at, ctx.now()) : undefined
+  const sender = await findSender(ctx, parties.from.address)
+  const id = newId(ctx)
+  const bytes = await compose({
+    ...parties,
+    subject: body.subject,
+    ...(body.html === null || body.html === undefined ? {} : { html: body.html }),
+    ...(body.text === null || body.text === undefined ? {} : { text: body.text }),
+    headers: Object.entries(body.headers ?? {}),
+    attachments: await readAttachments(ctx, body.attachments ?? [], allowance),
+    date: ctx.now(),
+    messageId: `<${id}@${parties.from.address.domain}>`,
+    boundary: newToken(ctx),
+  })
+  return {
+    id,
+    bytes: scheduledAt === undefined ? bytes : withoutDate(bytes),
+    sender,
+    reversePath: parties.from.address.address,
+    recipients: parties.recipients,
+    bcc: parties.bcc.map(formatMailbox),
+    tags: body.tags ?? [],
+    ...(scheduledAt === undefined ? {} : { scheduledAt }),
+  }
+}
+
+/** Nothing asked for is dropped in silence: what we do not do is refused by name. */
+function refuseUnserved(body: SendEmailBody): void {
+  const unserved = (['topic_id', 'template'] as const).filter((name) => body[name] !== undefined && body[name] !== null)
+  const fields = unserved.map((path) => ({ path, reason: 'is not served by this mail service' }))
+  if (fields[0]) {
+    throw new Problem('invalid_parameter', `\`${fields[0].path}\` is not served by this mail service.`, {
+      fields,
+      fix: 'Leave it out.',
+    })
+  }
+  if (isMissing(body.html) && isMissing(body.text)) {
+    const reason = 'one of html and text is required'
+    throw new Problem('missing_required_field', 'Missing `html` or `text` field.', {
+      fields: [
+        { path: 'html', reason },
+        { path: 'text', reason },
+      ],
+    })
+  }
+}
+
+function isMissing(value: string | null | undefined): boolean {
+  return value === null || value === undefined
+}

@@ -1,0 +1,146 @@
+/** Mail enters: signed, or left unsigned because it waits; the bytes stored, then all of it made to exist in one batch. */
+import { type Caller, newToken } from '../context.ts'
+import type { Sender } from '../directory/senders.ts'
+import type { Address } from '../mail/address.ts'
+import { signDkim } from '../mail/dkim.ts'
+import { describeMime } from '../record/described.ts'
+import { isoTime, sentMailEvent } from '../record/email-event.ts'
+import { keeping, recall } from '../record/once.ts'
+import type { Once } from '../store/idempotency.ts'
+import type { NewEvent } from '../store/mail/change.ts'
+import { fileTogether, findFiled, type NewMessage } from '../store/mail/filing.ts'
+import { type Recipient, SENT, SENT_BOX, type Tag } from '../store/mail/shapes.ts'
+import { deleteRaw, putRaw, rawKey } from '../store/objects.ts'
+import { settle } from '../store/settle.ts'
+import { mailOf } from '../store/stores.ts'
+import { boundedMap } from './bounded.ts'
+import { refusal, tooLarge } from './refusal.ts'
+import { leavingOut, type Unfiled } from './suppressed.ts'
+
+/** A mail that may be sent, ready but for its signature. */
+export type Submission = {
+  id: string
+  /** CRLF only, Bcc out; without a Date where it waits. */
+  bytes: Uint8Array
+  sender: Sender
+  /** MAIL FROM where the relay does not take our own; empty for the null path. */
+  reversePath: string
+  recipients: Address[]
+  /** Shown to the owner; stands nowhere in the bytes. */
+  bcc: string[]
+  tags: Tag[]
+  /** ms since 1970: when it is to be released, where it waits. */
+  scheduledAt?: number
+}
+
+/** The platform lets a request have six connections. */
+const MOST_PUTS = 5
+
+/** Octets that the Date and the signature of a mail that waits will add. */
+const SEAL_ROOM = 2048
+
+/**
+ * Stores all of them or none, and owes them to the relay or to the clock. With `once`, equal requests make them once, and each is given the first answer.
+ * @throws Problem payload_too_large, daily_quota_exceeded, service_unavailable.
+ */
+export async function take<Answer>(
+  ctx: Caller,
+  submissions: readonly Submission[],
+  answer: Answer,
+  once: Once | undefined,
+): Promise<Answer> {
+  const messages = await boundedMap(submissions, MOST_PUTS, (submission) => put(ctx, submission))
+  const kept = await keeping(ctx, ctx.account.number, once, 200, answer)
+  const filing = {
+    filed: messages.map((message) => ({ message, event: takenEvent(message) })),
+    now: ctx.now(),
+    sends: sendsOf(messages),
+    ...(kept ? { keeping: kept } : {}),
+  }
+  const changed = await leavingOut(ctx, filing, (marked) => fileOnce(ctx, marked))
+  if (changed) {
+    wakeFor(ctx, messages, changed)
+    return answer
+  }
+  await deleteRaw(
+    ctx.stores,
+    messages.map((message) => message.rawKey),
+  )
+  const winner = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
+  if (winner) return asAnswer<Answer>(winner)
+  throw await refusal(ctx, messages)
+}
+
+/** What `take` kept for the same request before. */
+export function asAnswer<Answer>(kept: unknown): Answer {
+  return kept as Answer
+}
+
+/** Stores the bytes under a key of their own; answers the row that will name it. */
+async function put(ctx: Caller, submission: Submission): Promise<NewMessage> {
+  const { id, scheduledAt } = submission
+  const now = ctx.now()
+  const waits = scheduledAt !== undefined
+  const bytes = waits ? submission.bytes : await signDkim(submission.bytes, submission.sender.dkim, now)
+  if (bytes.length + (waits ? SEAL_ROOM : 0) > ctx.config.MAX_MESSAGE_BYTES) throw tooLarge(ctx)
+  const described = await describeMime(bytes, { account: ctx.account.number, id })
+  const message: NewMessage = {
+    ...described,
+    id,
+    direction: SENT,
+    createdAt: now,
+    mailbox: SENT_BOX,
+    keywords: ['$seen'],
+    dedupe: id,
+    sender: submission.reversePath,
+    recipient: null,
+    address: null,
+    tag: null,
+    parties: { ...described.parties, bcc: submission.bcc },
+    rawKey: rawKey(ctx.account.number, id, Math.floor(now / 86_400_000), newToken(ctx)),
+    verdicts: null,
+    tags: submission.tags,
+    recipients: submission.recipients.map(({ address }): Recipient => {
+      return { address, state: 'queued', attempts: 0, due: scheduledAt ?? now, updatedAt: now }
+    }),
+    lastEvent: waits ? 'scheduled' : 'queued',
+    ...(waits ? { scheduledAt } : {}),
+    due: scheduledAt ?? now,
+  }
+  await putRaw(ctx.stores, message.rawKey, bytes, bytes.length)
+  return message
+}
+
+/** Undefined where they may not be stored; else they are, whether or not their batch's acknowledgement came. */
+function fileOnce(ctx: Caller, filing: Unfiled): Promise<{ listeners: number } | undefined> {
+  const { account, stores } = ctx
+  const [first] = filing.filed
+  const readBack = async () => (first && (await findFiled(stores, account, first.message)) ? THERE : undefined)
+  return settle<{ listeners: number } | undefined>(async (tries) => {
+    const changed = await fileTogether(stores, account, { ...filing, token: newToken(ctx) })
+    // A try that was given up for lost may yet have been made: then the bytes must stay.
+    return changed ?? (tries > 0 ? readBack() : undefined)
+  }, readBack)
+}
+
+/** Whether anyone listens is not known then. */
+const THERE = { listeners: 1 }
+
+/** What waits is counted on the day on which it is released. */
+function sendsOf(messages: readonly NewMessage[]): number {
+  return messages
+    .filter(({ scheduledAt }) => scheduledAt === undefined)
+    .reduce((sum, { recipients }) => sum + (recipients?.length ?? 0), 0)
+}
+
+function wakeFor(ctx: Caller, messages: readonly NewMessage[], { listeners }: { listeners: number }): void {
+  const due = messages.filter(({ scheduledAt }) => scheduledAt === undefined).map(({ id }) => id)
+  if (due.length > 0) ctx.wake.relay(ctx.account, due)
+  // Of what is relayed at once, the relay will have more to tell.
+  if (due.length < messages.length && listeners > 0) ctx.wake.webhooks(ctx.account)
+}
+
+function takenEvent(message: NewMessage): NewEvent {
+  if (message.scheduledAt === undefined) return sentMailEvent('email.queued', message)
+  return sentMailEvent('email.scheduled', message, { scheduled_at: isoTime(message.scheduledAt) })
+}
