@@ -2,6 +2,7 @@
 import type { Account } from './account.ts'
 import type { Caller } from './load.ts'
 import type { Relay } from './relay.ts'
+import { median } from './statistics.ts'
 import type { Row } from './table.ts'
 
 /** A sink across a sea. */
@@ -24,7 +25,10 @@ export async function measureRelay(
   const chunked = await ours({ ...far, chunking: true, mails })
   const two = await ours({ ...far, chunking: true, connections: 10, mails })
   const nearPool = await relay.nodemailer(near)
-  const nearOurs = await ours(near)
+  const nearOurs: number[] = []
+  // Too short to be taken at its word once.
+  for (let round = 0; round < 3; round++) nearOurs.push((await ours(near)).perConnection)
+  const nearSpeed = median(nearOurs)
   const batches = Math.ceil(mails / 100)
 
   const beside = (what: string, floor: number, speed: number, note: string): Row => ({
@@ -45,12 +49,7 @@ export async function measureRelay(
       two.perSecond,
       `${two.connections} connections for ${batches} batches of 100`,
     ),
-    beside(
-      'relay, no round trip, one connection',
-      nearPool.perConnection,
-      nearOurs.perConnection,
-      'beside nodemailer’s pool',
-    ),
-    beside('relay, no round trip, one connection', floorPerSecond, nearOurs.perConnection, 'beside the floor'),
+    beside('relay, no round trip, one connection', nearPool.perConnection, nearSpeed, 'beside nodemailer’s pool'),
+    beside('relay, no round trip, one connection', floorPerSecond, nearSpeed, 'beside the floor'),
   ]
 }
