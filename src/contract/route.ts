@@ -8,6 +8,8 @@ export const ACCOUNT_SCOPES = [
   'emails:send',
   'messages:read',
   'messages:write',
+  'templates:read',
+  'templates:write',
   'addresses:read',
   'addresses:write',
   'domains:read',
@@ -19,6 +21,8 @@ export const ACCOUNT_SCOPES = [
   'webhooks:read',
   'webhooks:write',
   'events:read',
+  'suppressions:read',
+  'suppressions:write',
 ] as const
 
 export type AccountScope = (typeof ACCOUNT_SCOPES)[number]
@@ -40,6 +44,8 @@ export type RouteSpec = {
   /** The operator may call it without X-Account, and then acts on what belongs to the instance (account number 0). */
   readonly instance?: boolean
   readonly query?: z.ZodObject
+  /** Header fields of its own, in lower case. */
+  readonly headers?: z.ZodObject
   /** The JSON body. Where it is absent a body is ignored, as clients send empty ones with a JSON content type. */
   readonly body?: z.ZodType
   /** The route reads the request's bytes itself. */
@@ -47,7 +53,7 @@ export type RouteSpec = {
   readonly status?: 200 | 201
   /** The JSON answer; absent where bytes or a page are answered. */
   readonly answer?: z.ZodType
-  /** The content type of an answer that is not JSON. */
+  /** The content type of an answer that is not JSON. Beside `answer`, of the one that is given where it is asked for. */
   readonly answers?: string
   /** A POST that makes something: takes an Idempotency-Key. */
   readonly creates?: boolean

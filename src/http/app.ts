@@ -63,10 +63,11 @@ async function serve(
 ) {
   const { spec } = bound
   const query = spec.query ? check(spec.query, queryOf(request), 'query') : undefined
+  const headers = spec.headers ? check(spec.headers, Object.fromEntries(request.headers), 'query') : undefined
   const raw = spec.body ? await readJson(request) : undefined
   const once = spec.creates ? await readOnce(request, at.path, raw) : undefined
   const body = spec.body ? check(spec.body, raw, 'body') : undefined
-  const answer = await bound.handle({ ctx, params: at.params, query, body, once, request })
+  const answer = await bound.handle({ ctx, params: at.params, query, headers, body, once, request })
   return answer instanceof Response ? answer : Response.json(answer, { status: spec.status ?? 200 })
 }
 

@@ -6,17 +6,20 @@ import type { Once } from './once.ts'
 
 type ContextOf<S extends RouteSpec> = S['scope'] extends AccountScope ? Caller : Context
 
-type AnswerOf<S extends RouteSpec> = S['answer'] extends z.ZodType ? z.input<S['answer']> : Response
+type AnswerOf<S extends RouteSpec> = S['answer'] extends z.ZodType
+  ? z.input<S['answer']> | (S['answers'] extends string ? Response : never)
+  : Response
 
 export type Input<S extends RouteSpec> = {
   readonly ctx: ContextOf<S>
   /** Path parameters, decoded. */
   readonly params: Readonly<Record<string, string>>
   readonly query: S['query'] extends z.ZodType ? z.output<S['query']> : undefined
+  readonly headers: S['headers'] extends z.ZodType ? z.output<S['headers']> : undefined
   readonly body: S['body'] extends z.ZodType ? z.output<S['body']> : undefined
   /** Only on routes that create. */
   readonly once: Once | undefined
-  /** For routes that read bytes, and for headers of their own. */
+  /** For routes that read bytes. */
   readonly request: Request
 }
 
@@ -27,6 +30,7 @@ export type ErasedInput = {
   ctx: Context | Caller
   params: Record<string, string>
   query: unknown
+  headers: unknown
   body: unknown
   once: Once | undefined
   request: Request

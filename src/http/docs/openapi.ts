@@ -78,14 +78,13 @@ function parametersOf(spec: RouteSpec, components: Components): Json[] {
     required: true,
     schema: { type: 'string' },
   }))
-  const described = spec.query ? describeSchema(spec.query, 'input', components) : {}
-  const required = Array.isArray(described.required) ? described.required : []
-  const query = Object.entries(described.properties ?? {}).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    required: required.includes(name),
-    schema,
-  }))
+  const named = (place: 'query' | 'header', schemas: RouteSpec['query']) => {
+    const described = schemas ? describeSchema(schemas, 'input', components) : {}
+    const required = Array.isArray(described.required) ? described.required : []
+    return Object.entries(described.properties ?? {}).map(([name, schema]) => {
+      return { name, in: place, required: required.includes(name), schema }
+    })
+  }
   const header = (name: string, description: string, schema: Json) => ({
     name,
     in: 'header',
@@ -95,7 +94,8 @@ function parametersOf(spec: RouteSpec, components: Components): Json[] {
   })
   return [
     ...path,
-    ...query,
+    ...named('query', spec.query),
+    ...named('header', spec.headers),
     ...(isAccounts(spec)
       ? [header('X-Account', 'With the operator’s key alone: the id of the account it acts for.', { type: 'string' })]
       : []),
@@ -124,13 +124,12 @@ function bodyOf(spec: RouteSpec, components: Components): Json {
 
 function successOf(spec: RouteSpec, components: Components): Json {
   const status = String(spec.status ?? 200)
-  if (!spec.answer) {
-    const schema = { type: 'string', ...(spec.answers === 'text/html' ? {} : { format: 'binary' }) }
-    return { [status]: { description: 'Done.', content: { [spec.answers ?? 'application/octet-stream']: { schema } } } }
-  }
+  const bytes = { schema: { type: 'string', ...(spec.answers === 'text/html' ? {} : { format: 'binary' }) } }
+  const other = spec.answers || !spec.answer ? { [spec.answers ?? 'application/octet-stream']: bytes } : {}
+  if (!spec.answer) return { [status]: { description: 'Done.', content: other } }
   const schema = describeSchema(spec.answer, 'output', components)
   const example = exampleOf(schema, components)
-  return { [status]: { description: 'Done.', content: { 'application/json': { schema, example } } } }
+  return { [status]: { description: 'Done.', content: { 'application/json': { schema, example }, ...other } } }
 }
 
 /** Every refusal that the route can give, by status. */
