@@ -1,5 +1,6 @@
 /** Sending mail: Resend's body, and ready mail with its envelope. */
 import * as z from 'zod'
+import { Id } from './common.ts'
 import { route } from './route.ts'
 
 const OneOrMany = z.union([z.string(), z.array(z.string())])
@@ -22,6 +23,9 @@ export const SendAttachment = z.strictObject({
 
 const TagText = z.string().regex(/^[A-Za-z0-9_-]{1,256}$/, { error: 'must be 1 to 256 of A-Z a-z 0-9 _ -' })
 
+const WHEN =
+  'When to send it: ISO 8601 with a zone, or `in 30 minutes`, `in 2 hours`, `in 3 days`; a year ahead at most.'
+
 export const SendEmailBody = z
   .strictObject({
     from: z
@@ -40,7 +44,7 @@ export const SendEmailBody = z
       .max(75)
       .nullish(),
     attachments: z.array(SendAttachment).max(100).nullish(),
-    scheduled_at: z.string().nullish().meta({ description: 'Not served: refused.' }),
+    scheduled_at: z.string().max(100).nullish().meta({ description: WHEN }),
     topic_id: z.string().nullish().meta({ description: 'Not served: refused.' }),
     template: z.unknown().optional().meta({ description: 'Not served: refused.' }),
   })
@@ -52,11 +56,17 @@ export const SendEmail = route({
   method: 'POST',
   path: '/emails',
   tag: 'Sending',
-  summary: 'Send a mail. It is stored before the answer, and relayed after it.',
+  summary: 'Send a mail, now or at its time. It is stored before the answer, and relayed after it.',
   scope: 'emails:send',
+  query: z.object({
+    dry_run: z.enum(['true', 'false']).optional().meta({
+      description: 'With true, all is checked and the message itself is answered: nothing is stored, sent or counted.',
+    }),
+  }),
   body: SendEmailBody,
   creates: true,
   answer: z.object({ id: z.string() }),
+  answers: 'message/rfc822',
   problems: [
     'invalid_from_address',
     'invalid_attachment',
@@ -64,6 +74,65 @@ export const SendEmail = route({
     'daily_quota_exceeded',
     'payload_too_large',
   ],
+})
+
+/** Resend's own bound. */
+const MAX_BATCH = 100
+
+export const SendBatch = route({
+  method: 'POST',
+  path: '/emails/batch',
+  tag: 'Sending',
+  summary:
+    'Send up to 100 mails, each with all that a single one may have. They are stored all at once; the day’s quota takes or refuses them as a whole.',
+  scope: 'emails:send',
+  headers: z.object({
+    'x-batch-validation': z.enum(['strict', 'permissive']).default('strict').meta({
+      description:
+        'strict: with one faulty mail, none is sent. permissive: the good ones are, and `errors` names the others.',
+    }),
+  }),
+  body: z
+    .array(z.unknown().meta({ allOf: [{ $ref: '#/components/schemas/SendEmail' }] }))
+    .min(1)
+    .max(MAX_BATCH)
+    .meta({
+      example: [{ from: 'Me <hello@demo.test>', to: ['you@example.com'], subject: 'Hello', text: 'It works.' }],
+    }),
+  creates: true,
+  answer: z.object({
+    data: z.array(z.object({ id: Id })).meta({ description: 'In the order of the mails that were taken.' }),
+    errors: z
+      .array(z.object({ index: z.int(), message: z.string() }))
+      .optional()
+      .meta({
+        description: 'Permissive only: the place of each faulty mail in the request, and what is wrong with it.',
+      }),
+  }),
+  problems: ['daily_quota_exceeded', 'payload_too_large'],
+})
+
+const Changed = z.object({ object: z.literal('email'), id: Id })
+
+export const RescheduleEmail = route({
+  method: 'PATCH',
+  path: '/emails/:id',
+  tag: 'Sending',
+  summary: 'Give a scheduled mail another time, as long as it was not released.',
+  scope: 'emails:send',
+  body: z.strictObject({ scheduled_at: z.string().max(100).meta({ description: WHEN, example: 'in 2 hours' }) }),
+  answer: Changed,
+  problems: ['not_found', 'validation_error', 'invalid_parameter'],
+})
+
+export const CancelEmail = route({
+  method: 'POST',
+  path: '/emails/:id/cancel',
+  tag: 'Sending',
+  summary: 'Call a scheduled mail off, as long as it was not released.',
+  scope: 'emails:send',
+  answer: Changed,
+  problems: ['not_found', 'validation_error'],
 })
 
 export const SendRaw = route({

@@ -10,13 +10,18 @@ export async function refusal(
 ): Promise<Problem> {
   const [first] = messages
   const size = messages.reduce((sum, message) => sum + message.size, 0)
-  const why = first ? await whyNotFiled(ctx.stores, ctx.account, { ...first, size }) : { kind: 'closed' }
-  if (why.kind === 'full') {
+  const why = first ? await whyNotFiled(ctx.stores, ctx.account, { ...first, size }) : { kind: 'closed' as const }
+  return refused(ctx, why.kind === 'exists' ? 'closed' : why.kind)
+}
+
+/** The refusal of an account that takes no more. */
+export function refused(ctx: Caller, why: 'closed' | 'full' | 'quota'): Problem {
+  if (why === 'full') {
     return new Problem('payload_too_large', 'The account’s storage is full.', {
       fix: 'Delete mail, or raise its quota.',
     })
   }
-  if (why.kind === 'quota') {
+  if (why === 'quota') {
     return new Problem('daily_quota_exceeded', 'The account’s sends for today are used up.', {
       retryAfter: 86_400 - (Math.floor(ctx.now() / 1000) % 86_400),
     })

@@ -1,14 +1,24 @@
 import { Problem } from '../../base/problem.ts'
 import { sha256Hex } from '../../base/seal.ts'
-import { SendEmail, SendRaw } from '../../contract/emails.ts'
+import { SendBatch, SendEmail, SendEmailBody, SendRaw } from '../../contract/emails.ts'
+import { submitBatch } from '../../submission/batch.ts'
+import { preview } from '../../submission/preview.ts'
 import { submit } from '../../submission/submit.ts'
 import { submitRaw } from '../../submission/submit-mime.ts'
+import { download } from '../download.ts'
 import { readOnce } from '../once.ts'
 import { readBytes } from '../raw-body.ts'
 import { type Bound, on } from '../route.ts'
+import { check } from '../validate.ts'
 
 export const sending: Bound[] = [
-  on(SendEmail, ({ ctx, body, once }) => submit(ctx, body, once)),
+  on(SendEmail, async ({ ctx, query, body, once }) =>
+    query.dry_run === 'true' ? asMessage(await preview(ctx, body)) : submit(ctx, body, once),
+  ),
+  on(SendBatch, ({ ctx, headers, body, once }) => {
+    const mode = headers['x-batch-validation']
+    return submitBatch(ctx, body.map(readMail), mode, once && { ...once, body: `${once.body} ${mode}` })
+  }),
   on(SendRaw, async ({ ctx, query, request }) => {
     const to = new URL(request.url).searchParams.getAll('to')
     const bytes = await readBytes(request, ctx.config.MAX_MESSAGE_BYTES)
@@ -18,3 +28,18 @@ export const sending: Bound[] = [
     return submitRaw(ctx, { from: query.from, to }, bytes, once)
   }),
 ]
+
+/** Each mail by itself, so that the faulty ones can be told beside the good ones. */
+function readMail(mail: unknown): SendEmailBody | Problem {
+  try {
+    return check(SendEmailBody, mail, 'body')
+  } catch (error) {
+    if (error instanceof Problem) return error
+    throw error
+  }
+}
+
+function asMessage(bytes: Uint8Array): Response {
+  const stream = new Blob([bytes]).stream()
+  return download({ stream, size: bytes.length, type: 'message/rfc822', filename: 'message.eml' })
+}

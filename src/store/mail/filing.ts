@@ -137,6 +137,22 @@ export async function whyNotFiled(
   return { kind: 'quota' }
 }
 
+/** Why the account would not take so many octets, or sends, now; undefined where it would. Counts nothing. */
+export async function wouldFit(
+  stores: Stores,
+  account: AccountRef,
+  { bytes, sends, now }: { bytes: number; sends: number; now: number },
+): Promise<'closed' | 'full' | 'quota' | undefined> {
+  const [row] = await mailOf(stores, account).all<{ closed: number; full: number; quota: number }>(
+    sql`SELECT state <> 'active' AS closed, COALESCE(bytes + ${bytes} > storage_bytes, 0) AS "full",
+        COALESCE(CASE WHEN day = ${Math.floor(now / 86_400_000)} THEN sent ELSE 0 END + ${sends} > sends_per_day, 0) AS quota
+      FROM counters WHERE account = ${account.number}`,
+  )
+  if (!row || row.closed) return 'closed'
+  if (row.full) return 'full'
+  return row.quota && sends > 0 ? 'quota' : undefined
+}
+
 /** The id of a message that was filed under these hashes: what to read back after an ambiguous error. */
 export async function findFiled(
   stores: Stores,
