@@ -2,6 +2,7 @@
 import type * as z from 'zod'
 import { concat } from '../base/bytes.ts'
 import { type FieldFault, Problem } from '../base/problem.ts'
+import { refuseMonsters } from './monsters.ts'
 
 /** 10 MiB of attachments in base64 with room for the rest; a list of byte numbers is longer, and larger mail goes raw. */
 export const MAX_JSON_BYTES = 40 * 1024 * 1024
@@ -21,11 +22,15 @@ export async function readJson(request: Request): Promise<unknown> {
   }
 }
 
-/** Checks a value against a schema; every fault is told, the first in the message. */
+/** Somebody who reads them fixes the first ones first; a list of a million would be no answer. */
+const MAX_FAULTS = 100
+
+/** Checks a value against a schema; every fault is told (of very many the first), the first in the message. */
 export function check<T extends z.ZodType>(schema: T, value: unknown, what: 'body' | 'query'): z.output<T> {
+  refuseMonsters(value)
   const read = schema.safeParse(value)
   if (read.success) return read.data
-  const fields = read.error.issues.flatMap((issue) => faultsOf(issue, value))
+  const fields = read.error.issues.flatMap((issue) => faultsOf(issue, value)).slice(0, MAX_FAULTS)
   const missing = fields.find((field) => field.reason === MISSING)
   if (missing) throw new Problem('missing_required_field', `Missing \`${missing.path}\` field.`, { fields })
   const first = fields[0]
