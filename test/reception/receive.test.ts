@@ -117,6 +117,14 @@ test('a mail costs one read, one batch and one put, and writes six rows', async 
   expect(world.tally).toMatchObject({ trips: 2, written: 6, puts: 1 })
 })
 
+test('a mail reads as few rows in a large mailbox as in an empty one', async () => {
+  const { address } = await makeAccount(world)
+  for (let at = 0; at < 60; at++) await arrive(world, address, letter(`many-${at}`))
+  Object.assign(world.tally, { read: 0 })
+  await arrive(world, address, letter('one-more', 'References: <many-1@x.test> <unknown@x.test>'))
+  expect(world.tally.read).toBeLessThan(30)
+})
+
 test('what cannot be parsed is stored all the same', async () => {
   const { account, address } = await makeAccount(world)
   const noise = Uint8Array.from({ length: 5000 }, (_, at) => (at * 7919) % 256)

@@ -169,8 +169,10 @@ export async function findFiled(
 function insertMessage(message: NewMessage, change: Change, later: number): SQL {
   const { account } = change
   const seq = sql`${newSeq(change)} - ${later}`
+  // Left to itself, SQLite reads every message of the account.
   const known = sql`(SELECT m.thread FROM json_each(${JSON.stringify(message.references)}) AS reference
-    JOIN messages AS m ON m.account = ${account} AND m.msgid_hash = reference.value ORDER BY reference.key LIMIT 1)`
+    CROSS JOIN messages AS m INDEXED BY messages_msgid ON m.account = ${account} AND m.msgid_hash = reference.value
+    ORDER BY reference.key LIMIT 1)`
   const keywords = JSON.stringify(Object.fromEntries(message.keywords.map((keyword) => [keyword, true])))
   return sql`INSERT INTO messages (account, direction, id, created_at, mailbox, uid, modseq, keywords, thread,
       msgid_hash, dedupe, message_id, sender, recipient, address, tag, parties, subject, preview, dated, size,
