@@ -74,6 +74,7 @@ async function ownThings(owner: Party): Promise<Record<string, Record<string, st
     '/domains': { id: (await first('/domains')).id ?? '' },
     '/addresses': { id: address },
     '/api-keys': { id: (await first('/api-keys')).id ?? '' },
+    '/templates': { id: await make('/templates', { name: 'Own', html: 'Salom' }) },
     '/relays': { id: await make('/relays', { host: 'localhost', port: 2525, security: 'none' }) },
     '/emails': { id: sent, aid: (await first(`/emails/${sent}/attachments`)).id ?? '' },
     '/emails/receiving': { id: received, aid: (await first(`/emails/receiving/${received}/attachments`)).id ?? '' },

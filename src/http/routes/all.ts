@@ -15,6 +15,7 @@ import { mailboxes } from './mailboxes.ts'
 import { messages } from './messages.ts'
 import { receiving } from './receiving.ts'
 import { sending } from './sending.ts'
+import { templates } from './templates.ts'
 import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
 
@@ -28,6 +29,7 @@ export const routes: readonly Bound[] = [
   ...relays,
   ...inbound,
   ...sending,
+  ...templates,
   ...emailsRead,
   ...receiving,
   ...messages,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { ACCOUNT_SCOPES } from '../../../src/contract/route.ts'
 import { call, operator } from '../../support/api.ts'
 
 type Refusal = { name: string; fields?: { path: string; reason: string }[] }
@@ -31,7 +32,7 @@ test('a key has its permission’s scopes, or fewer where it names them', async 
   expect(data.map(({ permission, scopes }) => [permission, scopes.length])).toEqual([
     ['custom', 2],
     ['sending_access', 1],
-    ['full_access', 15],
+    ['full_access', ACCOUNT_SCOPES.length],
   ])
   expect(JSON.stringify(data)).not.toMatch(/re_|hash/)
   expect((await call('GET', '/domains', { key: token })).status).toBe(200)
