@@ -6,8 +6,8 @@ import { lastEventOf } from '../store/mail/deliveries.ts'
 import type { FeedbackChange } from '../store/mail/feedback.ts'
 import { RANK, type Recipient, type RecipientState, type StoredReply } from '../store/mail/shapes.ts'
 
-/** The change, and whether the address is dead: what a suppression list is to learn in the same batch. */
-export type Applied = FeedbackChange & { suppress: boolean }
+/** The change, and why the address is not to be sent to any more, where it is not: the same batch puts it on the list. */
+export type Applied = FeedbackChange & { suppress?: 'bounce' | 'complaint' }
 
 /** As much of a reply as a row keeps: a hundred recipients of it still leave the row small. */
 const MAX_REPLY_TEXT = 500
@@ -29,14 +29,21 @@ export function applyReturned(
   const { state, reply, type, more } = step
   const recipients = mail.recipients.with(index, moved(recipient, state, reply, now))
   const last = lastEventOf(recipients)
+  const origin = whySuppress(returned)
   return {
     recipients,
     // A delay is news only of what has not come further anyway.
     lastEvent: returned.kind === 'delayed' && (last === 'sent' || last === 'queued') ? 'delivery_delayed' : last,
     due: nextDue(recipients, now),
     events: [sentMailEvent(type, mail, more)],
-    suppress: returned.kind === 'bounced' && returned.verdict.suppress,
+    ...(origin ? { suppress: origin } : {}),
   }
+}
+
+/** Only the dead and the unwilling are left alone: not a full mailbox, a policy, or a delay. */
+function whySuppress(returned: Returned): 'bounce' | 'complaint' | undefined {
+  if (returned.kind === 'complained') return 'complaint'
+  return returned.kind === 'bounced' && returned.verdict.suppress ? 'bounce' : undefined
 }
 
 type Step = { state: RecipientState; reply?: StoredReply; type: string; more: Record<string, unknown> }

@@ -7,6 +7,7 @@ import { describeError } from '../base/log.ts'
 import { type Context, newToken } from '../context.ts'
 import { MAX_PARSED_BYTES } from '../mail/mime/skeleton.ts'
 import { type Returned, readReturned } from '../mail/returned/returned.ts'
+import { newSuppression, storedKey } from '../record/suppression.ts'
 import { findSent, recordFeedback } from '../store/mail/feedback.ts'
 import { claimFeedback, type FeedbackState, type FeedbackTask } from '../store/mail/feedback-tasks.ts'
 import { finishTask, postponeTask } from '../store/mail/tasks.ts'
@@ -106,7 +107,10 @@ async function apply(
       ctx.log('info', 'feedback changes nothing', { account, message: sent.id, kind: returned.kind, why })
       return undefined
     }
-    const written = await recordFeedback(ctx.stores, sent, { ...change, now: ctx.now(), token: newToken(ctx) })
+    const { suppress } = change
+    const suppressions = suppress ? [newSuppression(ctx, storedKey(recipient.address), suppress, sent.id)] : []
+    const step = { ...change, suppressions, now: ctx.now(), token: newToken(ctx) }
+    const written = await recordFeedback(ctx.stores, sent, step)
     if (written) return written.listeners > 0 ? sent.account : undefined
   }
   if (raw) throw new Error('the message kept changing')

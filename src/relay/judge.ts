@@ -32,6 +32,8 @@ export type Patience = { readonly now: number; readonly giveUpMs: number; random
 export type Settled = {
   recipients: Recipient[]
   events: NewEvent[]
+  /** Addresses that a server said are dead: no more mail may go to them. */
+  dead: string[]
   lastEvent: string
   relay?: string
   /** Present once no recipient is left under this claim. */
@@ -68,6 +70,7 @@ export function settleRecipients(held: Held, outcomes: Outcomes, patience: Patie
   return {
     recipients,
     events: told.events(),
+    dead: told.bounced.flatMap(({ address, reply }) => (classifyReply(reply).suppress ? [address] : [])),
     lastEvent: lastEventOf(recipients),
     visible,
     ...(relay === undefined ? {} : { relay }),
@@ -138,6 +141,7 @@ function showReply(reply: StoredReply | undefined): string {
 class Telling {
   readonly sent: string[] = []
   readonly bounced: { address: string; reply: StoredReply }[] = []
+  private readonly pretended: string[] = []
   private readonly delivered: string[] = []
   private readonly complained: string[] = []
   private readonly suppressed: string[] = []
@@ -162,7 +166,7 @@ class Telling {
     if (as === 'delivered' || as === 'complained') this.delivered.push(address)
     if (as === 'complained') this.complained.push(address)
     if (as === 'suppressed') this.suppressed.push(address)
-    if (as === 'bounced') this.bounced.push({ address, reply: SIMULATED_BOUNCE })
+    if (as === 'bounced') this.pretended.push(address)
   }
 
   events(): NewEvent[] {
@@ -175,8 +179,10 @@ class Telling {
       ...[...this.delayed].flatMap(([reason, addresses]) =>
         named('email.delivery_delayed', addresses, { delayed: { reason } }),
       ),
-      ...this.bounced.map(({ address, reply }) =>
-        sentMailEvent('email.bounced', this.held, { recipient: address, bounce: describeBounce(reply) }),
+      // A test recipient is to bounce each time, so that it is not taken for dead.
+      ...[...this.bounced, ...this.pretended.map((address) => ({ address, reply: SIMULATED_BOUNCE }))].map(
+        ({ address, reply }) =>
+          sentMailEvent('email.bounced', this.held, { recipient: address, bounce: describeBounce(reply) }),
       ),
       ...[...this.failed].flatMap(([reason, addresses]) => named('email.failed', addresses, { failed: { reason } })),
       ...named('email.suppressed', this.suppressed, {

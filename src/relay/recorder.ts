@@ -1,6 +1,7 @@
 /** Writes outcomes: what comes in while one write is under way goes together in the next, one round trip for many messages. */
 import { describeError } from '../base/log.ts'
 import { type Context, newToken } from '../context.ts'
+import { newSuppression, storedKey } from '../record/suppression.ts'
 import { giveBack, type Held, rereadHeld, type Settling, settleDeliveries } from '../store/mail/deliveries.ts'
 import { type Database, mailOf } from '../store/stores.ts'
 import { type Judged, type Outcomes, type Patience, type Settled, settleRecipients } from './judge.ts'
@@ -99,8 +100,11 @@ export class Recorder {
     const plans = waiting.map((one) => ({ one, settled: settleRecipients(one.held, one.outcomes, this.patience) }))
     const loud = plans.filter(({ settled }) => settled.visible)
     const quiet = plans.filter(({ settled }) => !settled.visible)
-    // Counters, the message and each event; a claim given back is one.
-    for (const { settled } of plans) this.statements += settled.visible ? 2 + settled.events.length : 1
+    // Counters, the message, each event, and two for those who are dead; a claim given back is one.
+    for (const { settled } of plans) {
+      const { events, dead } = settled
+      this.statements += settled.visible ? 2 + events.length + (dead.length > 0 ? 2 : 0) : 1
+    }
     try {
       const changes = await settleDeliveries(
         db,
@@ -109,6 +113,9 @@ export class Recorder {
           ...asSettling(one.held, settled),
           token: newToken(this.ctx),
           events: settled.events,
+          suppressions: settled.dead.map((address) =>
+            newSuppression(this.ctx, storedKey(address), 'bounce', one.held.id),
+          ),
         })),
       )
       const given = await giveBack(

@@ -27,10 +27,12 @@ export function noneSuppressed(account: number, emails: readonly string[]): SQL 
  */
 export function suppressing(change: Adding, added: readonly ToldSuppression[]): SQL[] {
   if (added.length === 0) return []
-  const rows = JSON.stringify(added.map(({ data, ...row }) => ({ ...row, data: JSON.stringify(data) })))
+  // Two recipients of one mail may differ in case alone.
+  const each = [...new Map(added.map((one) => [one.email, one])).values()]
+  const rows = JSON.stringify(each.map(({ data, ...row }) => ({ ...row, data: JSON.stringify(data) })))
   const isNew = sql`NOT EXISTS (SELECT 1 FROM suppressions WHERE account = ${change.account} AND email = value ->> 'email')`
   return [
-    insertEvents(change, 'suppression.added', rows, added.length, isNew),
+    insertEvents(change, 'suppression.added', rows, each.length, isNew),
     sql`INSERT OR IGNORE INTO suppressions (account, email, id, origin, source, created_at)
       SELECT ${change.account}, value ->> 'email', value ->> 'id', value ->> 'origin', value ->> 'source', value ->> 'createdAt'
       FROM json_each(${rows}) WHERE ${made(change)}`,

@@ -1,6 +1,7 @@
 /** Deliveries that are owed: found by the sweep, claimed before anything is tried, and settled only by whoever holds the claim. */
 import { type SQL, sql } from 'drizzle-orm'
 import { type AccountRef, type Database, mailOf, type Stores } from '../stores.ts'
+import { suppressing, type ToldSuppression } from '../suppressions.ts'
 import { type Changed, made, makeChanges, type NewEvent, newSeq, type Row, runBatch } from './change.ts'
 import { type Parties, type Recipient, type RecipientState, SENT, type Tag } from './shapes.ts'
 
@@ -83,24 +84,25 @@ export async function extendClaims(
 }
 
 /**
- * Settles several messages, each whole or not at all: counters, events, and last the message, while our claim stands and its
+ * Settles several messages, each whole or not at all: counters, events, suppressions, and last the message, while our claim stands and its
  * recipients are as we read them. Undefined where that was not so: read it again. An error in any undoes them all.
  */
 export async function settleDeliveries(
   db: Database,
   now: number,
-  settlings: (Settling & { token: string; events: NewEvent[] })[],
+  settlings: (Settling & { token: string; events: NewEvent[]; suppressions: ToldSuppression[] })[],
 ): Promise<(Changed | undefined)[]> {
   return makeChanges(
     db,
     settlings.map((settling) => {
-      const { held, token, events } = settling
+      const { held, token, events, suppressions } = settling
       const account = held.account.number
-      const change = { account, now, token, only: sql`EXISTS (SELECT 1 FROM messages WHERE ${isHeld(held)})`, events }
+      const only = sql`EXISTS (SELECT 1 FROM messages WHERE ${isHeld(held)})`
+      const change = { account, now, token, only, events, steps: suppressions.length }
       const update = sql`UPDATE messages SET modseq = ${newSeq(change)}, last_event = ${settling.lastEvent},
         relay = COALESCE(${settling.relay ?? null}, relay), ${outcome(settling)}
         WHERE ${isMessage(held)} AND ${made(change)}`
-      return { change, others: [update] }
+      return { change, others: [...suppressing(change, suppressions), update] }
     }),
   )
 }

@@ -1,6 +1,7 @@
 /** Sent messages as what comes back about them finds them, and what it changes in them. */
 import { sql } from 'drizzle-orm'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
+import { suppressing, type ToldSuppression } from '../suppressions.ts'
 import { type Changed, made, makeChange, type NewEvent, newSeq, type Row } from './change.ts'
 import { type Parties, type Recipient, SENT, type Tag } from './shapes.ts'
 
@@ -46,17 +47,18 @@ export async function findSent(
 export async function recordFeedback(
   stores: Stores,
   message: SentMessage,
-  change: FeedbackChange & { now: number; token: string },
+  change: FeedbackChange & { now: number; token: string; suppressions: ToldSuppression[] },
 ): Promise<Changed | undefined> {
   const account = message.account.number
   const isMessage = sql`account = ${account} AND direction = ${SENT} AND id = ${message.id}`
   // The relay marks recipients without a step of the account's history, so it is they who are compared.
   const only = sql`EXISTS (SELECT 1 FROM messages WHERE ${isMessage} AND recipients = ${message.stored})`
-  const step = { account, now: change.now, token: change.token, only, events: change.events }
+  const { now, token, events, suppressions } = change
+  const step = { account, now, token, only, events, steps: suppressions.length }
   const update = sql`UPDATE messages SET recipients = ${JSON.stringify(change.recipients)}, modseq = ${newSeq(step)},
     last_event = ${change.lastEvent}, due = CASE WHEN claim IS NULL THEN ${change.due} ELSE due END
     WHERE ${isMessage} AND ${made(step)}`
-  return makeChange(mailOf(stores, message.account), step, [update])
+  return makeChange(mailOf(stores, message.account), step, [...suppressing(step, suppressions), update])
 }
 
 /** Only filing, the relay and the function above write these columns. */
