@@ -16,6 +16,7 @@ import { messages } from './messages.ts'
 import { receiving } from './receiving.ts'
 import { sending } from './sending.ts'
 import { templates } from './templates.ts'
+import { suppressions } from './suppressions.ts'
 import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
 
@@ -36,6 +37,7 @@ export const routes: readonly Bound[] = [
   ...mailboxes,
   ...threads,
   ...links,
+  ...suppressions,
   ...webhooks,
   ...events,
 ]
