@@ -9,7 +9,7 @@ const list = z
   .transform((text) => text.split(/[\s,]+/).filter(Boolean))
 
 const Settings = z.object({
-  /** Runs on a laptop: plain http and loopback targets are allowed, domains are verified at once, only loopback host names are answered. Given by `npm start` alone. */
+  /** Runs on a laptop: plain http and loopback targets are allowed, domains are verified at once (but see DOH_URL), only loopback host names are answered. Given by `npm start` alone. */
   LOCAL: z.enum(['true', 'false']).default('false'),
   /** The operator's key: makes accounts and instance keys, and acts for any account. Secret. */
   ADMIN_KEY: z.string().min(32),
@@ -28,8 +28,8 @@ const Settings = z.object({
     .string()
     .regex(/^[a-z0-9-]{1,63}$/)
     .default('send'),
-  /** Whom names are asked of before a tenant's URL or relay is called: DNS over HTTPS that answers JSON. */
-  DOH_URL: z.url({ protocol: /^https$/ }).default('https://cloudflare-dns.com/dns-query'),
+  /** Whom names are asked of, before a tenant's URL or relay is called and to verify domains: DNS over HTTPS that answers JSON. A local copy that is given one verifies domains by it, and takes http:// to loopback, too. */
+  DOH_URL: z.url({ protocol: /^https?$/ }).default('https://cloudflare-dns.com/dns-query'),
   /** Whose Authentication-Results are believed on mail that came through Cloudflare's email(): authserv-ids, separated by commas. */
   EMAIL_AUTHSERV_IDS: list,
   /** The same for mail that came by POST /inbound. */
@@ -55,7 +55,13 @@ const Settings = z.object({
 })
 
 /** The settings as the parts use them; `local` is the one that changes rules. */
-export type Config = Readonly<Omit<z.output<typeof Settings>, 'LOCAL'> & { local: boolean }>
+export type Config = Readonly<
+  Omit<z.output<typeof Settings>, 'LOCAL'> & {
+    local: boolean
+    /** Whether domains are verified by what their DNS says; else they are at once. */
+    checksDomains: boolean
+  }
+>
 
 /** Reads the settings out of the Worker's variables; throws with every name at fault, and never with a value. */
 export function readConfig(variables: Record<string, unknown>): Config {
@@ -65,5 +71,17 @@ export function readConfig(variables: Record<string, unknown>): Config {
     throw new Error(`The settings are not usable. ${faults.join('; ')}`)
   }
   const { LOCAL, ...rest } = read.data
-  return { ...rest, local: LOCAL === 'true' }
+  const local = LOCAL === 'true'
+  if (!isPrivate(new URL(rest.DOH_URL), local)) {
+    throw new Error(
+      'The settings are not usable. DOH_URL: must begin with https://, or in a local copy lead to loopback',
+    )
+  }
+  return { ...rest, local, checksDomains: !local || Boolean(variables.DOH_URL) }
+}
+
+/** Who could change an answer on its way could take over domains. */
+function isPrivate(resolver: URL, local: boolean): boolean {
+  const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(resolver.hostname)
+  return resolver.protocol === 'https:' || (local && loopback)
 }

@@ -53,7 +53,12 @@ export type Net = {
   fetch(request: GuardedRequest): Promise<GuardedAnswer>
   /** Throws a Problem where the guard would refuse the host, whatever the port or scheme. */
   checkHost(host: string): Promise<void>
+  /** Asks the DNS, aliases followed, answers of before not used again. */
+  resolve(name: string, type: 'TXT' | 'MX'): Promise<Records>
 }
+
+/** TXT: each record's strings joined. MX: `10 mx.example.com`, the host in lower case. `trouble`: nobody who knows answered. */
+export type Records = { kind: 'records'; values: string[] } | { kind: 'none' } | { kind: 'trouble'; reason: string }
 
 /** A TCP connection as a byte pipe (src/smtp/pipe.ts takes it as it is). */
 export type Socket = {

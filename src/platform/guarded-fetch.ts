@@ -5,7 +5,7 @@ import { describeError } from '../base/log.ts'
 import { Problem } from '../base/problem.ts'
 import { faultOfHost, readTarget, type TargetRules } from '../base/target.ts'
 import type { GuardedAnswer, GuardedRequest, Net } from '../context.ts'
-import { type Fetch, makeResolver, type Resolve } from './dns.ts'
+import { type Fetch, makeLookUp, makeResolver, type Resolve } from './dns.ts'
 
 export type GuardSettings = TargetRules & {
   /** Whom to ask for names (DNS over HTTPS, JSON). */
@@ -18,14 +18,15 @@ export type GuardTools = { fetch: Fetch; now: () => number }
 const platform: GuardTools = { fetch: (url, init) => fetch(url, init), now: () => Date.now() }
 
 /**
- * Makes the guarded half of the network. A Worker cannot pin an address, so a name that changes between our look-up and
+ * Makes the guarded half of the network, and the DNS it asks. A Worker cannot pin an address, so a name that changes between our look-up and
  * the platform's own is left to the platform's block on private addresses.
  */
-export function guardedNet(settings: GuardSettings, tools = platform): Pick<Net, 'fetch' | 'checkHost'> {
+export function guardedNet(settings: GuardSettings, tools = platform): Pick<Net, 'fetch' | 'checkHost' | 'resolve'> {
   const resolve = resolverOf(settings, tools)
   return {
     fetch: (request) => guardedFetch(request, settings, resolve, tools),
     checkHost: (host) => checkHost(host, settings, resolve),
+    resolve: makeLookUp(settings.resolver, tools),
   }
 }
 

@@ -63,7 +63,7 @@ export async function makeWorld(
       relay: (account, messages) => void woken.push({ what: 'relay', account: account.id, messages }),
       webhooks: (account) => void woken.push({ what: 'webhooks', account: account.id }),
     },
-    net: { connect: refuse, fetch: refuse, checkHost: async () => {}, ...given.net },
+    net: { connect: refuse, fetch: refuse, checkHost: async () => {}, resolve: refuse, ...given.net },
   }
   return {
     ctx,
