@@ -38,12 +38,12 @@ export async function deleteAccount(ctx: Context, id: string) {
   forgetSenders()
   forgetRelays()
   if (!closed) throw notFound('Account')
-  ctx.later(sweepDirectory(ctx))
+  ctx.later(sweepRemovals(ctx))
   return { object: 'account' as const, id, deleted: true as const }
 }
 
 /** Goes on with the removals that are due, a bounded amount of each. */
-export async function sweepDirectory(ctx: Context): Promise<void> {
+export async function sweepRemovals(ctx: Context): Promise<void> {
   const now = ctx.now()
   const claim = { token: newToken(ctx), now, until: now + CLAIM_MS, limit: ACCOUNTS_PER_TICK }
   const tasks = await claimTasks(ctx.stores.directory, [DELETE_ACCOUNT], claim)

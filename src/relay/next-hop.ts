@@ -2,7 +2,7 @@
 import type { Context } from '../context.ts'
 import { chooseRelay, type RelayTarget } from '../directory/next-hop.ts'
 import { parseAddress } from '../mail/address.ts'
-import { findVerified } from '../store/directory/domains.ts'
+import { findHolder } from '../store/directory/domains.ts'
 import type { Held } from '../store/mail/deliveries.ts'
 
 export type NextHop = {
@@ -24,10 +24,10 @@ export function askNextHops(ctx: Context): (held: Held) => Promise<NextHop | und
 }
 
 async function findNextHop(ctx: Context, { account }: Held, domain: string): Promise<NextHop | undefined> {
-  // A verified name is one account's alone, and that this one may send under it was found when the mail was taken.
-  const [target, verified] = await Promise.all([chooseRelay(ctx, account, domain), findVerified(ctx.stores, domain)])
+  // A name is held by one account alone, and that this one may send under it was found when the mail was taken.
+  const [target, holder] = await Promise.all([chooseRelay(ctx, account, domain), findHolder(ctx.stores, domain)])
   if (!target) return undefined
-  const label = verified?.returnPathLabel ?? ctx.config.RETURN_PATH_LABEL
+  const label = holder?.returnPathLabel ?? ctx.config.RETURN_PATH_LABEL
   return { target, bounceDomain: `${label}.${domain}` }
 }
 

@@ -44,17 +44,25 @@ export const DomainPatch = z.strictObject(wishes).meta({ id: 'DomainPatch' })
 
 export type DomainPatch = z.output<typeof DomainPatch>
 
-const Status = z.enum(['not_started', 'pending', 'verified', 'failed'])
+const Status = z.enum(['not_started', 'pending', 'verified', 'failed', 'partially_verified', 'partially_failed']).meta({
+  description:
+    'A domain sends once its Ownership and DKIM records are seen. partially_verified: others are still missing; partially_failed: they were not found in three days, or broke. failed: it does not send; mail for its addresses is still taken.',
+})
+
+const RecordStatus = z.enum(['not_started', 'pending', 'verified', 'failed', 'temporary_failure'])
 
 const DnsRecord = z
   .object({
-    record: z.enum(['Ownership', 'SPF', 'DKIM', 'Receiving']),
+    record: z.enum(['Ownership', 'SPF', 'DKIM', 'Receiving', 'DMARC']),
     name: z.string().meta({ description: 'Relative to the domain; @ is the domain itself.' }),
     type: z.enum(['MX', 'TXT', 'CNAME']),
     ttl: z.literal('Auto'),
-    status: Status,
-    value: z.string(),
+    status: RecordStatus,
+    value: z.string().meta({ description: 'What is expected.' }),
     priority: z.int().optional(),
+    required: z.boolean().meta({ description: 'false: advice, or a DKIM key that signed before.' }),
+    found: z.array(z.string()).optional().meta({ description: 'What the DNS said when it was asked last.' }),
+    reason: z.string().optional().meta({ description: 'What is wrong with that.' }),
   })
   .meta({ id: 'DnsRecord' })
 
@@ -95,13 +103,15 @@ export const ListDomains = route({
   answer: list(z.object(summary).meta({ id: 'DomainSummary' })),
 })
 
+const Domain = z.object({ object: z.literal('domain'), ...summary, records }).meta({ id: 'Domain' })
+
 export const GetDomain = route({
   method: 'GET',
   path: '/domains/:id',
   tag,
   summary: 'One domain, with the DNS records it needs.',
   scope: 'domains:read',
-  answer: z.object({ object: z.literal('domain'), ...summary, records }).meta({ id: 'Domain' }),
+  answer: Domain,
   problems: ['not_found'],
 })
 
@@ -122,9 +132,20 @@ export const VerifyDomain = route({
   method: 'POST',
   path: '/domains/:id/verify',
   tag,
-  summary: 'Ask for the verification of a domain. A local copy verifies at once; elsewhere the claim stays pending.',
+  summary:
+    'Look the records of a domain up now, and again for three days until they are there. A local copy verifies at once.',
   scope: 'domains:write',
   answer: Named,
+  problems: ['not_found'],
+})
+
+export const RotateDkim = route({
+  method: 'POST',
+  path: '/domains/:id/dkim/rotate',
+  tag,
+  summary: 'Make a second DKIM key. It signs once its record is seen; the one before is shown for a week more.',
+  scope: 'domains:write',
+  answer: Domain,
   problems: ['not_found'],
 })
 
@@ -132,8 +153,14 @@ export const DeleteDomain = route({
   method: 'DELETE',
   path: '/domains/:id',
   tag,
-  summary: 'Give up a domain, and every address on it. Mail that is stored stays.',
+  summary: 'Give up a domain on which no address stands. Mail that is stored stays.',
   scope: 'domains:write',
+  query: z.object({
+    addresses: z
+      .enum(['delete'])
+      .optional()
+      .meta({ description: 'delete: your own addresses on it go first. Refused while others have addresses on it.' }),
+  }),
   answer: deleted('domain'),
   problems: ['not_found'],
 })

@@ -1,41 +1,43 @@
-/** Domains: claimed, described by the DNS records they need, given up. */
-import { notFound, Problem } from '../base/problem.ts'
-import { seal } from '../base/seal.ts'
-import { type Caller, newId, newToken } from '../context.ts'
-import type { ListQuery } from '../contract/common.ts'
-import type { DomainPatch, NewDomainBody } from '../contract/directory/domains.ts'
-import { parseAddress } from '../mail/address.ts'
-import { makeDkimKeys } from '../mail/dkim.ts'
+/** Domains: claimed, described by the DNS records they need, changed. */
+import { notFound, Problem } from '../../base/problem.ts'
+import { seal } from '../../base/seal.ts'
+import { type Caller, newId, newToken } from '../../context.ts'
+import type { ListQuery } from '../../contract/common.ts'
+import type { DomainPatch, NewDomainBody } from '../../contract/directory/domains.ts'
+import { parseAddress } from '../../mail/address.ts'
+import { makeDkimKeys } from '../../mail/dkim.ts'
 import {
+  changeDomain,
   type DomainRow,
-  deleteDomainStep,
   findClaim,
   findDomain,
-  findVerified,
+  findHolder,
   insertDomain,
   listDomains as listRows,
-  patchDomain as patchRow,
-  setDomainStatus,
-} from '../store/directory/domains.ts'
-import type { Once } from '../store/idempotency.ts'
-import { createOnce } from './create.ts'
-import { type DomainSettings, readSettings, showCreated, showDomain, showSummary } from './domain-view.ts'
-import { listPage } from './list.ts'
-import { forgetSenders } from './senders.ts'
+} from '../../store/directory/domains.ts'
+import type { Once } from '../../store/idempotency.ts'
+import { createOnce } from '../create.ts'
+import { listPage } from '../list.ts'
+import { forgetSenders } from '../senders.ts'
+import { checkDomain, verifiesAtOnce } from './check.ts'
+import { restate } from './judge.ts'
+import { newsOf, sweepNews } from './news.ts'
+import { type DomainSettings, readSettings } from './stored.ts'
+import { showCreated, showDomain, showSummary } from './view.ts'
 
-/** The name under `_domainkey` where our public key stands. */
+/** The name under `_domainkey` where our first public key stands; those after it are numbered. */
 const SELECTOR = 'pochta'
 
-/** Claims a domain. In a local copy it is verified at once, unless another account's is. @throws Problem validation_error. */
+/** Claims a domain. Where no DNS is asked it is verified at once, unless another account's is. @throws Problem validation_error. */
 export async function createDomain(ctx: Caller, body: NewDomainBody, once?: Once) {
   const account = ctx.account.number
-  return createOnce(ctx, account, once, async () => {
+  const created = await createOnce(ctx, account, once, async () => {
     refuseUnserved(body)
     const name = readName(body.name)
     if (await findClaim(ctx.stores, account, name)) throw claimed(name)
     const id = newId(ctx)
     const keys = await makeDkimKeys()
-    const verified = ctx.config.local && !(await findVerified(ctx.stores, name))
+    const verified = verifiesAtOnce(ctx) && !(await findHolder(ctx.stores, name))
     const row: DomainRow = {
       account,
       id,
@@ -49,14 +51,18 @@ export async function createDomain(ctx: Caller, body: NewDomainBody, once?: Once
       settings: JSON.stringify(newSettings(body)),
       createdAt: ctx.now(),
       verifiedAt: verified ? ctx.now() : null,
+      checks: null,
+      otherKey: null,
     }
     return {
       answer: showCreated(ctx.config, row),
-      insert: (keeping) => insertDomain(ctx.stores, row, keeping),
+      insert: (keeping) => insertDomain(ctx.stores, row, keeping, newsOf(ctx, 'created', row)),
       exists: async () => (await findDomain(ctx.stores, account, id)) !== undefined,
       refusal: async () => claimed(name),
     }
   })
+  ctx.later(sweepNews(ctx))
+  return created
 }
 
 export async function listDomains(ctx: Caller, query: ListQuery) {
@@ -68,54 +74,48 @@ export async function getDomain(ctx: Caller, id: string) {
   return showDomain(ctx.config, await ownDomain(ctx, id))
 }
 
-/** Says whether the domain sends and receives. @throws Problem not_found, invalid_parameter. */
+/** Says whether the domain sends and receives; what it needs for that is looked up anew. @throws Problem not_found, invalid_parameter. */
 export async function patchDomain(ctx: Caller, id: string, patch: DomainPatch) {
   refuseUnserved(patch)
-  for (let tries = 0; tries < 3; tries++) {
-    const row = await ownDomain(ctx, id)
+  const answer = { object: 'domain' as const, id }
+  await changeOwn(ctx, id, async (row) => {
     const settings = readSettings(row)
     const capabilities = { ...settings.capabilities, ...patch.capabilities }
-    if (await patchRow(ctx.stores, row, JSON.stringify({ ...settings, capabilities }))) {
-      forgetSenders()
-      return { object: 'domain' as const, id }
-    }
+    const { sending, receiving } = settings.capabilities
+    if (capabilities.sending === sending && capabilities.receiving === receiving) return row
+    const changed = { ...row, settings: JSON.stringify({ ...settings, capabilities }) }
+    return { ...changed, status: restate(ctx.config, changed) }
+  })
+  return answer
+}
+
+/**
+ * Puts what `change` makes of a domain of the account in its place and owes the news; nothing where it gives back what it
+ * was given. @throws Problem not_found; service_unavailable where others keep changing it.
+ */
+export async function changeOwn(
+  ctx: Caller,
+  id: string,
+  change: (row: DomainRow) => Promise<DomainRow>,
+): Promise<DomainRow> {
+  for (let tries = 0; tries < 3; tries++) {
+    const row = await ownDomain(ctx, id)
+    const after = await change(row)
+    if (after === row) return row
+    if (!(await changeDomain(ctx.stores, row, after, newsOf(ctx, 'updated', after)))) continue
+    forgetSenders()
+    ctx.later(sweepNews(ctx))
+    // A claim that nobody asked to verify yet is not looked up by the way.
+    if (after.checks !== null && !verifiesAtOnce(ctx)) ctx.later(checkDomain(ctx, after))
+    return after
   }
   throw new Problem('service_unavailable', 'The domain is being changed by others; nothing was changed.', {
     retryAfter: 1,
   })
 }
 
-/**
- * Takes the wish to be verified. A local copy verifies at once, unless the name is another account's; elsewhere nothing
- * looks at the DNS yet, so that the claim stays pending. @throws Problem not_found.
- */
-export async function verifyDomain(ctx: Caller, id: string) {
-  const row = await ownDomain(ctx, id)
-  if (ctx.config.local) await setDomainStatus(ctx.stores, row, 'verified', ctx.now())
-  await setDomainStatus(ctx.stores, row, 'pending', ctx.now())
-  return { object: 'domain' as const, id }
-}
-
-/** So many steps answer within a request; a domain with more addresses is deleted by asking again. */
-const MAX_STEPS = 20
-
-/** Gives up a domain, and every address on it. @throws Problem not_found. */
-export async function deleteDomain(ctx: Caller, id: string) {
-  const row = await ownDomain(ctx, id)
-  for (let step = 0; step < MAX_STEPS; step++) {
-    if (await deleteDomainStep(ctx.stores, row)) {
-      forgetSenders()
-      return { object: 'domain' as const, id, deleted: true as const }
-    }
-  }
-  if (!(await findDomain(ctx.stores, row.account, id))) return { object: 'domain' as const, id, deleted: true as const }
-  throw new Problem('service_unavailable', 'The domain has so many addresses that not all are removed yet.', {
-    fix: 'Repeat the request.',
-    retryAfter: 1,
-  })
-}
-
-async function ownDomain(ctx: Caller, id: string): Promise<DomainRow> {
+/** @throws Problem not_found. */
+export async function ownDomain(ctx: Caller, id: string): Promise<DomainRow> {
   const row = await findDomain(ctx.stores, ctx.account.number, id)
   if (!row) throw notFound('Domain')
   return row

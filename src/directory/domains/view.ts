@@ -1,8 +1,9 @@
-/** A domain as the API shows it, with the DNS records that it needs. */
-import type { Context } from '../context.ts'
-import { dkimRecord } from '../mail/dkim.ts'
-import { isoTime } from '../record/email-event.ts'
-import type { DomainRow } from '../store/directory/domains.ts'
+/** A domain as the API shows it, with the DNS records that it needs and what was found of them. */
+import type { Context } from '../../context.ts'
+import { isoTime } from '../../record/email-event.ts'
+import type { DomainRow } from '../../store/directory/domains.ts'
+import { type Expectation, expectationsOf } from './records.ts'
+import { type Finding, readChecks, readOtherKey, readSettings } from './stored.ts'
 
 export function showSummary(row: DomainRow) {
   const { region, capabilities } = readSettings(row)
@@ -26,47 +27,44 @@ export function showDomain(config: Context['config'], row: DomainRow) {
   return { object: 'domain' as const, ...showCreated(config, row) }
 }
 
-/** How preferred our mail host is among MX records (RFC 5321 section 5.1): it is the only one. */
-const PRIORITY = 10
+/** What an event tells of a domain: Resend's fields alone. */
+export function tellDomain(config: Context['config'], row: DomainRow): Record<string, unknown> {
+  const { id, name, status, created_at, region } = showSummary(row)
+  const records = recordsOf(config, row).map(
+    ({ found: _found, reason: _reason, required: _required, ...record }) => record,
+  )
+  return { id, name, status, created_at, region, records }
+}
 
-/**
- * What the domain's DNS must say: that the claim is this account's; that bounces come here and who may send them out
- * (RFC 7208), under the label of the return path; our DKIM key; and where mail for the domain goes.
- */
 function recordsOf(config: Context['config'], row: DomainRow) {
-  const { capabilities } = readSettings(row)
-  const more = { ttl: 'Auto' as const, status: row.status }
-  const txt = { type: 'TXT' as const, ...more }
-  const mx = { type: 'MX' as const, ...more, value: config.MAIL_HOST, priority: PRIORITY }
-  const selector = `${row.dkimSelector}._domainkey`
-  const sending = [
-    { record: 'SPF' as const, name: row.returnPathLabel, ...mx },
-    // Whoever relays for us sends from hosts that only he can name: he says what to include here besides.
-    { record: 'SPF' as const, name: row.returnPathLabel, ...txt, value: 'v=spf1 mx ~all' },
-    { record: 'DKIM' as const, name: selector, ...txt, value: dkimRecord(row.dkimPublic) },
-  ]
-  const receiving = [{ record: 'Receiving' as const, name: '@', ...mx }]
-  return [
-    { record: 'Ownership' as const, name: '_pochta', ...txt, value: `pochta-verification=${row.token}` },
-    ...(capabilities.sending === 'enabled' ? sending : []),
-    ...(capabilities.receiving === 'enabled' ? receiving : []),
-  ]
+  const checks = readChecks(row)
+  const next = readOtherKey(row)?.role === 'next' ? `dkim:${readOtherKey(row)?.selector}` : undefined
+  return expectationsOf(config, row).map((expected) => {
+    const { key, record, name, type, value, priority, need } = expected
+    const finding = checks?.records[key]
+    return {
+      ...{ record, name, type, ttl: 'Auto' as const, value },
+      status: checks ? statusOf(row, expected, finding, key === next) : unchecked(row),
+      ...(priority === undefined ? {} : { priority }),
+      required: need !== 'advice' || key === next,
+      ...(finding ? { found: finding.found } : {}),
+      ...(finding?.reason === undefined ? {} : { reason: finding.reason }),
+    }
+  })
 }
 
-type Ability = 'enabled' | 'disabled'
+/** Resend's words for the state of a record. */
+type RecordStatus = 'not_started' | 'pending' | 'verified' | 'failed' | 'temporary_failure'
 
-export type DomainSettings = { region: string; capabilities: { sending: Ability; receiving: Ability } }
-
-/** Reads the settings of a row; what is not there is as it is by default. */
-export function readSettings(row: Pick<DomainRow, 'settings'>): DomainSettings {
-  const stored = asStored(JSON.parse(row.settings))
-  return {
-    region: stored.region ?? 'us-east-1',
-    capabilities: { sending: 'enabled', receiving: 'enabled', ...stored.capabilities },
-  }
+/** Where no DNS was asked, a local copy takes all for right, and elsewhere nobody has looked. */
+function unchecked(row: DomainRow): RecordStatus {
+  return row.status === 'verified' ? 'verified' : 'not_started'
 }
 
-/** Only `JSON.stringify` of these settings is ever written there. */
-function asStored(value: unknown): { region?: string; capabilities?: Partial<DomainSettings['capabilities']> } {
-  return value as { region?: string; capabilities?: Partial<DomainSettings['capabilities']> }
+function statusOf(row: DomainRow, { need }: Expectation, finding: Finding | undefined, isNext: boolean): RecordStatus {
+  if (finding?.status === 'verified') return 'verified'
+  if (finding?.status === 'trouble') return 'temporary_failure'
+  if (isNext) return 'pending'
+  if (!finding || need === 'advice') return 'not_started'
+  return ['pending', 'partially_verified', 'not_started'].includes(row.status) ? 'pending' : 'failed'
 }

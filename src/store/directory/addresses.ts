@@ -3,6 +3,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import type { Keeping } from '../idempotency.ts'
 import { addresses } from '../schema.ts'
 import type { AccountRef, Stores } from '../stores.ts'
+import { isUsable } from './domains.ts'
 import { insertOnce } from './insert.ts'
 import { type Page, pageBy } from './page.ts'
 
@@ -27,7 +28,7 @@ export async function insertAddress(
       SELECT ${row.address}, ${row.id}, ${row.account}, ${row.domain}, ${row.name}, ${row.forwardTo},
         ${row.expiresAt}, ${row.createdAt} WHERE ${free}
         AND NOT EXISTS (SELECT 1 FROM addresses WHERE address = ${row.address})
-        AND EXISTS (SELECT 1 FROM domains WHERE name = ${row.domain} AND status = 'verified' ${owner})
+        AND EXISTS (SELECT 1 FROM domains WHERE name = ${row.domain} AND verified_at IS NOT NULL AND ${isUsable} ${owner})
         AND (SELECT COUNT(*) FROM addresses WHERE account = ${row.account})
           < COALESCE((SELECT address_limit FROM accounts WHERE number = ${row.account}), 9e15) RETURNING 1`,
   )
@@ -42,7 +43,7 @@ export async function whyNoAddress(
   const owner = domainOf === 'account' ? sql`AND account = ${row.account}` : sql``
   const [why] = await stores.directory.all<{ open: number; domain: number; taken: number }>(
     sql`SELECT EXISTS (SELECT 1 FROM accounts WHERE number = ${row.account} AND state = 'active') AS open,
-      EXISTS (SELECT 1 FROM domains WHERE name = ${row.domain} AND status = 'verified' ${owner}) AS domain,
+      EXISTS (SELECT 1 FROM domains WHERE name = ${row.domain} AND verified_at IS NOT NULL AND ${isUsable} ${owner}) AS domain,
       EXISTS (SELECT 1 FROM addresses WHERE address = ${row.address}) AS taken`,
   )
   if (!why?.open) return 'closed'
@@ -115,7 +116,7 @@ export async function findTaker(
     sql`SELECT a.address, a.account, o.id, o.mail_db FROM json_each(${JSON.stringify(candidates)}) AS candidate
       JOIN addresses AS a ON a.address = candidate.value
       JOIN accounts AS o ON o.number = a.account AND o.state = 'active'
-      LEFT JOIN domains AS d ON d.name = a.domain AND d.status = 'verified'
+      LEFT JOIN domains AS d ON d.name = a.domain AND d.verified_at IS NOT NULL
       WHERE (a.expires_at IS NULL OR a.expires_at > ${now})
         AND COALESCE(d.settings ->> '$.capabilities.receiving', 'enabled') <> 'disabled'
       ORDER BY candidate.key LIMIT 1`,

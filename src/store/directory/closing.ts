@@ -4,7 +4,7 @@ import { type Row, runBatch } from '../mail/change.ts'
 import { addTask, endTask, type Task } from '../mail/tasks.ts'
 import { deleteRaw, listRaw, prefixesOf } from '../objects.ts'
 import { type AccountRef, type Database, mailOf, type Stores } from '../stores.ts'
-import { deleteDomainStep } from './domains.ts'
+import { dropDomainStep } from './domain-removal.ts'
 
 /** The kind of the task that removes an account. It lies in the directory, so that it outlives the account's mail. */
 export const DELETE_ACCOUNT = 'delete-account'
@@ -143,7 +143,7 @@ async function dropDomain(stores: Stores, account: number): Promise<boolean> {
     sql`SELECT id, name FROM domains WHERE account = ${account} LIMIT 1`,
   )
   if (!row) return true
-  await deleteDomainStep(stores, { account, ...row })
+  await dropDomainStep(stores, { account, ...row })
   return false
 }
 

@@ -1,22 +1,34 @@
-/** Domains: claims by accounts. Claims that are not verified coexist; a verified name is one account's alone. */
+/** Domains: claims by accounts. Claims of one name coexist; one account alone holds it, from when its claim was proved on. */
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { Keeping } from '../idempotency.ts'
 import { runBatch } from '../mail/change.ts'
 import { domains } from '../schema.ts'
 import type { Stores } from '../stores.ts'
+import { type DomainNews, oweNews } from './domain-news.ts'
 import { insertOnce } from './insert.ts'
 import { type Page, pageBy } from './page.ts'
 
 export type DomainRow = typeof domains.$inferSelect
 
-/** Makes a claim; false where the account has one of that name or is closed, or where it was to be verified and another's is. */
-export async function insertDomain(stores: Stores, row: DomainRow, keeping?: Keeping): Promise<boolean> {
+/** The states in which a domain that is held sends and takes new addresses. In every other it keeps taking mail for the ones it has. */
+export const isUsable = sql.raw(`status IN ('verified', 'partially_verified', 'partially_failed')`)
+
+/**
+ * Makes a claim; false where the account has one of that name or is closed, or where it was to be verified and another
+ * holds the name.
+ */
+export async function insertDomain(
+  stores: Stores,
+  row: DomainRow,
+  keeping: Keeping | undefined,
+  news: DomainNews,
+): Promise<boolean> {
   const unclaimed = sql`NOT EXISTS (SELECT 1 FROM domains WHERE account = ${row.account} AND name = ${row.name})`
-  const unique = row.status === 'verified' ? notVerified(row.name) : sql`1`
-  const exists = sql`EXISTS (SELECT 1 FROM domains WHERE account = ${row.account} AND id = ${row.id})`
+  const unique = row.verifiedAt === null ? sql`1` : notHeld(row.name)
+  const exists = sql`EXISTS (SELECT 1 FROM domains WHERE ${own(row)})`
   return insertOnce(
     stores,
-    { account: row.account, now: row.createdAt, exists, keeping },
+    { account: row.account, now: row.createdAt, exists, keeping, beside: [oweNews(news, exists)] },
     (free) => sql`INSERT INTO domains (account, id, name, status, token, dkim_selector, dkim_private, dkim_public,
         return_path_label, settings, created_at, verified_at)
       SELECT ${row.account}, ${row.id}, ${row.name}, ${row.status}, ${row.token}, ${row.dkimSelector},
@@ -43,12 +55,12 @@ export async function findClaim(stores: Stores, account: number, name: string): 
   return row
 }
 
-/** Whose the name is, once that is verified. */
-export async function findVerified(stores: Stores, name: string): Promise<DomainRow | undefined> {
+/** The claim that holds the name, whatever the DNS says of it by now. */
+export async function findHolder(stores: Stores, name: string): Promise<DomainRow | undefined> {
   const [row] = await stores.directory
     .select()
     .from(domains)
-    .where(and(eq(domains.name, name), sql`status = 'verified'`))
+    .where(and(eq(domains.name, name), sql`verified_at IS NOT NULL`))
   return row
 }
 
@@ -62,53 +74,50 @@ export async function listDomains(stores: Stores, account: number, page: Page): 
     .limit(limit)
 }
 
-/** Puts other settings in place of those that were read; false where they are others by now. */
-export async function patchDomain(stores: Stores, row: DomainRow, settings: string): Promise<boolean> {
-  const changed = await stores.directory
-    .update(domains)
-    .set({ settings })
-    .where(and(eq(domains.account, row.account), eq(domains.id, row.id), eq(domains.settings, row.settings)))
-    .returning({ id: domains.id })
-  return changed.length > 0
-}
-
-/** Moves a claim to `verified`, unless another's is; or from `not_started` to `pending`. */
-export async function setDomainStatus(
+/** Writes what may change of a claim; false, and nothing written, where the row is another by now. */
+export async function changeDomain(
   stores: Stores,
-  row: DomainRow,
-  status: 'verified' | 'pending',
-  now: number,
-): Promise<void> {
-  const only =
-    status === 'verified' ? sql`status <> 'verified' AND ${notVerified(row.name)}` : sql`status = 'not_started'`
-  await stores.directory.run(
-    sql`UPDATE domains SET status = ${status}, verified_at = ${status === 'verified' ? now : null}
-      WHERE account = ${row.account} AND id = ${row.id} AND ${only}`,
-  )
-}
-
-/** How many addresses go in one batch, so that no statement runs long. */
-const STEP = 500
-
-/**
- * One step of deleting a claim. While it is verified the addresses on it go first, whosever they are, and the name stays
- * taken until none is left: a later owner must find no stranger's address on it. True once the claim is gone.
- */
-export async function deleteDomainStep(
-  stores: Stores,
-  row: Pick<DomainRow, 'account' | 'id' | 'name'>,
+  before: DomainRow,
+  after: DomainRow,
+  news: DomainNews,
 ): Promise<boolean> {
-  const own = sql`account = ${row.account} AND id = ${row.id}`
-  const isVerified = sql`EXISTS (SELECT 1 FROM domains WHERE ${own} AND status = 'verified')`
-  const [, gone] = await runBatch(stores.directory, [
-    sql`DELETE FROM addresses WHERE address IN (SELECT address FROM addresses WHERE domain = ${row.name} LIMIT ${STEP})
-      AND ${isVerified}`,
-    sql`DELETE FROM domains WHERE ${own}
-      AND (status <> 'verified' OR NOT EXISTS (SELECT 1 FROM addresses WHERE domain = ${row.name})) RETURNING 1`,
-  ])
-  return gone !== undefined && gone.length > 0
+  return change(stores, after, isUnchanged(before), news)
 }
 
-function notVerified(name: string): SQL {
-  return sql`NOT EXISTS (SELECT 1 FROM domains WHERE name = ${name} AND status = 'verified')`
+/** The statement that makes the row what it is to be, where the condition holds. */
+export function setDomain(row: DomainRow, only: SQL): SQL {
+  return sql`UPDATE domains SET status = ${row.status}, settings = ${row.settings}, checks = ${row.checks},
+      dkim_selector = ${row.dkimSelector}, dkim_private = ${row.dkimPrivate}, dkim_public = ${row.dkimPublic},
+      other_key = ${row.otherKey}, verified_at = ${row.verifiedAt}
+    WHERE ${own(row)} AND ${only} RETURNING 1`
+}
+
+/** The condition that nobody changed the row since it was read. */
+export function isUnchanged(row: DomainRow): SQL {
+  return sql`EXISTS (SELECT 1 FROM domains WHERE ${own(row)} AND status = ${row.status} AND settings = ${row.settings}
+    AND checks IS ${row.checks} AND other_key IS ${row.otherKey} AND verified_at IS ${row.verifiedAt})`
+}
+
+/** Verifies a claim without a look at the DNS; false, and nothing written, where another holds the name or the row changed. */
+export async function verifyAtOnce(
+  stores: Stores,
+  before: DomainRow,
+  after: DomainRow,
+  news: DomainNews,
+): Promise<boolean> {
+  return change(stores, after, sql`${isUnchanged(before)} AND ${notHeld(before.name, before.account)}`, news)
+}
+
+async function change(stores: Stores, after: DomainRow, only: SQL, news: DomainNews): Promise<boolean> {
+  const [, changed] = await runBatch(stores.directory, [oweNews(news, only), setDomain(after, only)])
+  return changed !== undefined && changed.length > 0
+}
+
+/** The condition that no account but the given one holds the name. */
+export function notHeld(name: string, but = -1): SQL {
+  return sql`NOT EXISTS (SELECT 1 FROM domains WHERE name = ${name} AND verified_at IS NOT NULL AND account <> ${but})`
+}
+
+export function own(row: Pick<DomainRow, 'account' | 'id'>): SQL {
+  return sql`account = ${row.account} AND id = ${row.id}`
 }

@@ -16,12 +16,12 @@ export function isOpen(account: number): SQL {
  */
 export async function insertOnce(
   stores: Stores,
-  made: { account: number; now: number; exists: SQL; keeping: Keeping | undefined },
+  made: { account: number; now: number; exists: SQL; keeping: Keeping | undefined; beside?: SQL[] },
   insert: (free: SQL) => SQL,
 ): Promise<boolean> {
-  const { account, now, exists, keeping } = made
+  const { account, now, exists, keeping, beside = [] } = made
   const free = keeping ? sql`${isOpen(account)} AND ${notAnswered(account, keeping.once, now)}` : isOpen(account)
   const kept = keeping ? [keepAnswer(account, keeping.once, now, keeping.status, keeping.answer, exists)] : []
-  const [rows] = await runBatch(stores.directory, [insert(free), ...kept])
+  const [rows] = await runBatch(stores.directory, [insert(free), ...beside, ...kept])
   return rows !== undefined && rows.length > 0
 }

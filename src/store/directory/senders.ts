@@ -1,6 +1,7 @@
 /** By whose leave an address may send. */
 import { sql } from 'drizzle-orm'
 import type { Stores } from '../stores.ts'
+import { isUsable } from './domains.ts'
 
 export type SendingDomain = {
   /** The account whose domain it is: its DKIM key is sealed there. */
@@ -25,7 +26,7 @@ export async function findSendingDomain(
   const [row] = await stores.directory.all<Record<string, string | number | null>>(
     sql`SELECT account, id, name, dkim_selector, dkim_private, return_path_label,
         settings ->> '$.capabilities.sending' AS sending
-      FROM domains AS d WHERE d.name = ${of.domain} AND d.status = 'verified'
+      FROM domains AS d WHERE d.name = ${of.domain} AND d.verified_at IS NOT NULL AND d.${isUsable}
       AND (d.account = ${account} OR EXISTS (SELECT 1 FROM json_each(${JSON.stringify(of.candidates)}) AS candidate
         JOIN addresses AS a ON a.address = candidate.value
         WHERE a.account = ${account} AND (a.expires_at IS NULL OR a.expires_at > ${of.now})))`,
