@@ -29,6 +29,9 @@ function farAway(extensions: string[]) {
       feed = controller
       controller.enqueue(utf8('220 y\r\n'))
     },
+    cancel() {
+      feed = undefined
+    },
   })
   const replies: Record<string, string> = {
     EHLO: ['250-y', ...extensions.map((extension) => `250-${extension}`), '250 HELP'].join('\r\n'),
