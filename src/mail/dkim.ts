@@ -98,7 +98,20 @@ async function bodyHash(body: Uint8Array): Promise<string> {
 
 const SLICE = 64 * 1024
 
-async function signingKey(pem: string): Promise<CryptoKey> {
+const imported = new Map<string, Promise<CryptoKey>>()
+
+/** So that many domains cannot fill the memory. */
+const MOST_IMPORTED = 200
+
+/** Imported once, because that takes nearly as long as a signature. */
+function signingKey(pem: string): Promise<CryptoKey> {
+  const known = imported.get(pem) ?? importKey(pem)
+  if (imported.size >= MOST_IMPORTED) imported.clear()
+  imported.set(pem, known)
+  return known
+}
+
+async function importKey(pem: string): Promise<CryptoKey> {
   const der = fromBase64(pem.replace(/-----[^-]*-----/g, '').replace(/\s+/g, ''))
   return crypto.subtle.importKey('pkcs8', der, RSA_SHA256, false, ['sign'])
 }

@@ -23,10 +23,10 @@ export const FIRST_MAIL_DB = 'DB'
 
 /** Opens the stores over the Worker's bindings; with a tally, every round trip and row written is counted in it. */
 export function openStores(databases: Record<string, D1Database>, raw: R2Bucket, tally?: Tally): Stores {
-  const opened = Object.entries(databases).map(
+  const named = Object.entries(databases).map(
     ([name, database]) => [name, open(tally ? counting(database, tally) : database)] as const,
   )
-  const mail = new Map(opened)
+  const mail = new Map(named)
   const directory = mail.get(FIRST_MAIL_DB)
   if (!directory) throw new Error(`there is no database bound as ${FIRST_MAIL_DB}`)
   return { directory, mail, raw: tally ? countingPuts(raw, tally) : raw }
@@ -39,7 +39,16 @@ export function mailOf(stores: Stores, account: Pick<AccountRef, 'mailDb'>): Dat
   return database
 }
 
+const opened = new WeakMap<D1Database, ReturnType<typeof openNew>>()
+
+/** Once for each binding: a mapper of every table is not for nothing. */
 function open(database: D1Database) {
+  const known = opened.get(database) ?? openNew(database)
+  opened.set(database, known)
+  return known
+}
+
+function openNew(database: D1Database) {
   return drizzle(database, { schema })
 }
 
