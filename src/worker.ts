@@ -17,7 +17,7 @@ import { receive } from './reception/receive.ts'
 import { relayBatch } from './relay/relay.ts'
 import { sweepRelay } from './relay/sweep.ts'
 import { type AccountRef, openStores } from './store/stores.ts'
-import { newTally } from './store/tally.ts'
+import { newTally, type Tally } from './store/tally.ts'
 import { dispatchAccounts, sweepWebhooks } from './webhook/dispatch.ts'
 
 type Env = {
@@ -98,7 +98,7 @@ async function settle(env: Env) {
   return { config, keyring: await makeKeyring(config.SECRET, config.SECRET_PREVIOUS) }
 }
 
-async function makeContext(env: Env, execution: ExecutionContext, tally = newTally()): Promise<Context> {
+async function makeContext(env: Env, execution: ExecutionContext, tally?: Tally): Promise<Context> {
   settled ??= settle(env)
   const { config, keyring } = await settled
   const later = laterOn(execution)
@@ -106,7 +106,7 @@ async function makeContext(env: Env, execution: ExecutionContext, tally = newTal
     ...ambient,
     config,
     keyring,
-    stores: openStores(mailDatabases(env), env.RAW, tally),
+    stores: openStores(mailDatabases(env), env.RAW, config.local ? tally : undefined),
     requestId: crypto.randomUUID(),
     later,
     wake: queueWake({ outbound: env.OUTBOUND, dispatch: env.DISPATCH }, later),
