@@ -1,5 +1,6 @@
 /** Which relay mail goes to next. The one place where a relay's password is opened. */
 import { readHost } from '../base/host.ts'
+import { Problem } from '../base/problem.ts'
 import { unseal } from '../base/seal.ts'
 import type { Context } from '../context.ts'
 import { findBestRelay, type RelayRow } from '../store/directory/relays.ts'
@@ -41,34 +42,47 @@ export function forgetRelays(): void {
   recent.drop(() => true)
 }
 
-/** Reads RELAY_URL; undefined where it is empty. Throws, without telling the value, where it cannot be read. */
+/**
+ * Reads RELAY_URL; undefined where it is empty.
+ * @throws Problem service_unavailable, without the value, where it cannot be read.
+ */
 export function relayOfUrl(text: string): RelayTarget | undefined {
   if (text === '') return undefined
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || !/^smtps?:$/.test(url.protocol)) throw new Error('RELAY_URL is not smtp://… or smtps://…')
+  if (!url || !/^smtps?:$/.test(url.protocol)) throw unusable('RELAY_URL is not smtp://… or smtps://…')
   // A scheme that is not special leaves the host as written, so it is read as one here.
   const read = readHost(url.hostname)
-  if (!read) throw new Error('RELAY_URL has no host')
+  if (!read) throw unusable('RELAY_URL has no host')
   const loopback = read.reach === 'loopback'
   const implicit = url.protocol === 'smtps:'
   const security = securityOf(url.searchParams.get('tls'), { implicit, loopback })
-  if (security === 'none' && !loopback) throw new Error('RELAY_URL may go without TLS to loopback only')
+  if (security === 'none' && !loopback) throw unusable('RELAY_URL may go without TLS to loopback only')
   return {
     id: 'config',
     host: read.text,
     port: Number(url.port) || (implicit ? 465 : 587),
     security,
-    ...(url.username
-      ? { auth: { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) } }
-      : {}),
+    ...(url.username ? { auth: { user: decoded(url.username), password: decoded(url.password) } } : {}),
     verp: url.searchParams.get('verp') !== 'false',
     clearAuth: loopback,
   }
 }
 
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw unusable('RELAY_URL has a % in its user or password that is not written as %25')
+  }
+}
+
+function unusable(reason: string): Problem {
+  return new Problem('service_unavailable', reason)
+}
+
 function securityOf(tls: string | null, of: { implicit: boolean; loopback: boolean }): RelayTarget['security'] {
   if (tls === 'implicit' || tls === 'starttls' || tls === 'none') return tls
-  if (tls !== null) throw new Error('RELAY_URL knows ?tls=implicit, starttls and none')
+  if (tls !== null) throw unusable('RELAY_URL knows ?tls=implicit, starttls and none')
   if (of.implicit) return 'implicit'
   return of.loopback ? 'none' : 'starttls'
 }

@@ -1,5 +1,6 @@
 /** What is to be tried of each claimed message, and which messages can share a connection. */
 import { describeError } from '../base/log.ts'
+import { Problem } from '../base/problem.ts'
 import type { Context } from '../context.ts'
 import type { RelayTarget } from '../directory/next-hop.ts'
 import { makeVerp } from '../mail/returned/verp.ts'
@@ -43,7 +44,8 @@ export async function plan(ctx: Context, helds: readonly Held[], recorder: Recor
       planOne(held).catch(async (error) => {
         ctx.log('warn', 'a delivery could not be prepared', { id: held.id, error: describeError(error) })
         // It counts, although the trouble is ours: what never ends must be given up some day, too.
-        const deferred = held.recipients.map((_, index) => [index, { kind: 'deferred', reply: NOT_PREPARED }] as const)
+        const reply = error instanceof Problem ? { ...NOT_PREPARED, text: `not sent: ${error.message}` } : NOT_PREPARED
+        const deferred = held.recipients.map((_, index) => [index, { kind: 'deferred', reply }] as const)
         await recorder.record(held, new Map(deferred)).catch(() => undefined)
       }),
     ),

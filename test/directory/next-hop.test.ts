@@ -98,6 +98,7 @@ test('RELAY_URL is read as it is written, and TLS is left out to loopback only',
     'smtp://',
     'smtp://mail.example?tls=none',
     'smtp://h?tls=yes',
+    'smtp://u:5%zz@h',
   ]) {
     expect(() => read(text), text).toThrow(/^RELAY_URL/)
   }

@@ -49,6 +49,16 @@ test('a relay that wants TLS and offers none, or refuses our login, burns no mai
   expect(recipient?.reply?.text).toContain('relay.example:587 cannot be used as it is set up')
 })
 
+test('a RELAY_URL that cannot be read makes mail wait, and says so without its password', async () => {
+  const { ctx, account, relay } = await scene({}, 'smtp://u:s3cret%@relay.example')
+  const id = await putOutbox(ctx, account, ['a@there.test'])
+  await relay(id)
+  const [recipient] = (await readOutbox(ctx, account, id)).recipients
+  expect(recipient).toMatchObject({ state: 'deferred', attempts: 1 })
+  expect(recipient?.reply?.text).toContain('RELAY_URL has a %')
+  expect(JSON.stringify(recipient)).not.toContain('s3cret')
+})
+
 test('without any relay mail waits, and says what is missing', async () => {
   const { ctx, account, relay } = await scene({}, '')
   const id = await putOutbox(ctx, account, ['a@there.test'])
