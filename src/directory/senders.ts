@@ -4,6 +4,7 @@ import { unseal } from '../base/seal.ts'
 import type { Caller } from '../context.ts'
 import type { Address } from '../mail/address.ts'
 import type { DkimSigner } from '../mail/dkim.ts'
+import { findClaim, isVerified } from '../store/directory/domains.ts'
 import { findSendingDomain } from '../store/directory/senders.ts'
 import { makeRecent } from './recent.ts'
 import { keysOf } from './recipients.ts'
@@ -30,7 +31,7 @@ export async function findSender(ctx: Caller, from: Address): Promise<Sender> {
   if (!sender) {
     throw new Problem('domain_not_verified', `The ${from.domain} domain is not verified.`, {
       fields: [{ path: 'from', reason: 'is not of a verified domain of this account, nor an address of its own' }],
-      fix: 'Add the domain with POST /domains and set the DNS records it answers.',
+      fix: await fixOf(ctx, from.domain),
     })
   }
   if (ctx.access.domainId && ctx.access.domainId !== sender.domainId) {
@@ -40,6 +41,15 @@ export async function findSender(ctx: Caller, from: Address): Promise<Sender> {
     })
   }
   return sender
+}
+
+/** What is left to do until the domain sends. */
+async function fixOf(ctx: Caller, domain: string): Promise<string> {
+  const claim = await findClaim(ctx.stores, ctx.account.number, domain)
+  if (!claim) return 'Add the domain with POST /domains and set the DNS records it answers.'
+  if (!isVerified(claim))
+    return `Set the DNS records that GET /domains/${claim.id} shows, then POST /domains/${claim.id}/verify.`
+  return `Let the domain send by PATCH /domains/${claim.id}: its sending is disabled.`
 }
 
 /** Forgets what was read of domains: where one was changed or deleted, that holds here at once. */

@@ -11,7 +11,15 @@ import { type Page, pageBy } from './page.ts'
 export type DomainRow = typeof domains.$inferSelect
 
 /** The states in which a domain that is held sends and takes new addresses. In every other it keeps taking mail for the ones it has. */
-export const isUsable = sql.raw(`status IN ('verified', 'partially_verified', 'partially_failed')`)
+const USABLE = ['verified', 'partially_verified', 'partially_failed'] as const
+
+/** The condition on a row that it is in one of those. */
+export const isUsable = sql.raw(`status IN ('${USABLE.join("', '")}')`)
+
+/** Whether the claim holds its name and may send. */
+export function isVerified(row: Pick<DomainRow, 'status' | 'verifiedAt'>): boolean {
+  return row.verifiedAt !== null && USABLE.some((status) => status === row.status)
+}
 
 /**
  * Makes a claim; false where the account has one of that name or is closed, or where it was to be verified and another
