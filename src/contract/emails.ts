@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { Id } from './common.ts'
 import { route } from './route.ts'
+import { TemplateUse } from './templates/shapes.ts'
 
 const OneOrMany = z.union([z.string(), z.array(z.string())])
 
@@ -28,11 +29,12 @@ const WHEN =
 
 export const SendEmailBody = z
   .strictObject({
-    from: z
-      .string()
-      .meta({ description: '`a@b` or `Name <a@b>`, of a verified domain.', example: 'Me <hello@demo.test>' }),
+    from: z.string().nullish().meta({
+      description: '`a@b` or `Name <a@b>`, of a verified domain. Required, unless the template has it.',
+      example: 'Me <hello@demo.test>',
+    }),
     to: OneOrMany.meta({ description: 'At most 50.', example: ['you@example.com'] }),
-    subject: z.string().meta({ example: 'Hello' }),
+    subject: z.string().nullish().meta({ description: 'Required, unless the template has it.', example: 'Hello' }),
     cc: OneOrMany.nullish(),
     bcc: OneOrMany.nullish().meta({ description: 'Receive it, and stand nowhere in it.' }),
     reply_to: OneOrMany.nullish(),
@@ -46,11 +48,23 @@ export const SendEmailBody = z
     attachments: z.array(SendAttachment).max(100).nullish(),
     scheduled_at: z.string().max(100).nullish().meta({ description: WHEN }),
     topic_id: z.string().nullish().meta({ description: 'Not served: refused.' }),
-    template: z.unknown().optional().meta({ description: 'Not served: refused.' }),
+    template: TemplateUse.nullish(),
   })
+  .refine((body) => hasOrNeedsNot(body, 'from'), { path: ['from'], error: 'is required', when: () => true })
+  .refine((body) => hasOrNeedsNot(body, 'subject'), { path: ['subject'], error: 'is required', when: () => true })
   .meta({ id: 'SendEmail' })
 
+/** Asked of bodies with other faults too, so that all are told at once. */
+function hasOrNeedsNot(body: unknown, field: 'from' | 'subject'): boolean {
+  if (typeof body !== 'object' || body === null) return true
+  const { [field]: value, template }: { from?: unknown; subject?: unknown; template?: unknown } = body
+  return (value !== undefined && value !== null) || (template !== undefined && template !== null)
+}
+
 export type SendEmailBody = z.output<typeof SendEmailBody>
+
+/** A mail that is whole: what its template gives stands in it. */
+export type Mail = Omit<SendEmailBody, 'from' | 'subject' | 'template'> & { from: string; subject: string }
 
 export const SendEmail = route({
   method: 'POST',
@@ -61,6 +75,10 @@ export const SendEmail = route({
   query: z.object({
     dry_run: z.enum(['true', 'false']).optional().meta({
       description: 'With true, all is checked and the message itself is answered: nothing is stored, sent or counted.',
+    }),
+    ignore_suppressions: z.enum(['true', 'false']).optional().meta({
+      description:
+        'With true, it goes to those on the suppression list too. Needs the scope suppressions:override; not with scheduled_at.',
     }),
   }),
   body: SendEmailBody,

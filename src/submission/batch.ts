@@ -8,6 +8,7 @@ import { mailOf } from '../store/stores.ts'
 import { type Allowance, allowanceOf } from './attachments.ts'
 import { composeMail } from './compose-mail.ts'
 import { asAnswer, type Submission, take } from './take.ts'
+import type { Published } from './templates/send.ts'
 
 /** strict: one faulty mail and none is sent. permissive: the faulty ones are named, the others sent. */
 export type BatchMode = 'strict' | 'permissive'
@@ -42,10 +43,11 @@ export async function submitBatch(
 /** One after the other: each may hold as much memory as the whole request may. */
 async function composeAll(ctx: Caller, mails: readonly (SendEmailBody | Problem)[]): Promise<(Submission | Problem)[]> {
   const allowance = allowanceOf(ctx)
+  const held: Published = new Map()
   const composed: (Submission | Problem)[] = []
   let left = ctx.config.MAX_MESSAGE_BYTES
   for (const mail of mails) {
-    const one = mail instanceof Problem ? mail : await composeOne(ctx, mail, allowance)
+    const one = mail instanceof Problem ? mail : await composeOne(ctx, mail, allowance, held)
     composed.push(one)
     if (!(one instanceof Problem)) left -= one.bytes.length
     if (left < 0) throw tooLarge(ctx)
@@ -53,9 +55,14 @@ async function composeAll(ctx: Caller, mails: readonly (SendEmailBody | Problem)
   return composed
 }
 
-async function composeOne(ctx: Caller, mail: SendEmailBody, allowance: Allowance): Promise<Submission | Problem> {
+async function composeOne(
+  ctx: Caller,
+  mail: SendEmailBody,
+  allowance: Allowance,
+  held: Published,
+): Promise<Submission | Problem> {
   try {
-    return await composeMail(ctx, mail, allowance)
+    return await composeMail(ctx, mail, allowance, held)
   } catch (error) {
     if (error instanceof Problem && !NOT_OF_ONE.has(error.code)) return error
     throw error

@@ -1,7 +1,7 @@
 /** From a mail described in JSON to MIME that lacks only its signature: every rule of what may be sent is checked here. */
 import { Problem } from '../base/problem.ts'
 import { type Caller, newId, newToken } from '../context.ts'
-import type { SendEmailBody } from '../contract/emails.ts'
+import type { Mail, SendEmailBody } from '../contract/emails.ts'
 import { findSender } from '../directory/senders.ts'
 import { formatMailbox } from '../mail/address.ts'
 import { compose } from '../mail/compose.ts'
@@ -9,10 +9,17 @@ import { type Allowance, readAttachments } from './attachments.ts'
 import { readParties } from './parties.ts'
 import { withoutDate } from './seal-mail.ts'
 import type { Submission } from './take.ts'
+import { fillIn, type Published } from './templates/send.ts'
 import { readSchedule } from './when.ts'
 
-/** Composes it; nothing is stored. `allowance` is what attachments may yet come to in this request. @throws Problem naming every field at fault, or why this account may not send it. */
-export async function composeMail(ctx: Caller, body: SendEmailBody, allowance: Allowance): Promise<Submission> {
+/** Composes it; nothing is stored. `allowance` is what attachments may yet come to in this request, `held` the templates it has read. @throws Problem naming every field at fault, or why this account may not send it. */
+export async function composeMail(
+  ctx: Caller,
+  asked: SendEmailBody,
+  allowance: Allowance,
+  held: Published = new Map(),
+): Promise<Submission> {
+  const body = await fillIn(ctx, asked, held)
   refuseUnserved(body)
   const parties = readParties(body)
   const scheduledAt = body.scheduled_at ? readSchedule(body.scheduled_at, ctx.now()) : undefined
@@ -42,12 +49,10 @@ export async function composeMail(ctx: Caller, body: SendEmailBody, allowance: A
 }
 
 /** Nothing asked for is dropped in silence: what we do not do is refused by name. */
-function refuseUnserved(body: SendEmailBody): void {
-  const unserved = (['topic_id', 'template'] as const).filter((name) => body[name] !== undefined && body[name] !== null)
-  const fields = unserved.map((path) => ({ path, reason: 'is not served by this mail service' }))
-  if (fields[0]) {
-    throw new Problem('invalid_parameter', `\`${fields[0].path}\` is not served by this mail service.`, {
-      fields,
+function refuseUnserved(body: Mail): void {
+  if (!isMissing(body.topic_id)) {
+    throw new Problem('invalid_parameter', '`topic_id` is not served by this mail service.', {
+      fields: [{ path: 'topic_id', reason: 'is not served by this mail service' }],
       fix: 'Leave it out.',
     })
   }

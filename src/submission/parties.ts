@@ -1,6 +1,6 @@
 /** Whom a mail is from and to: every text parsed once, every fault named. */
 import { type FieldFault, Problem } from '../base/problem.ts'
-import type { SendEmailBody } from '../contract/emails.ts'
+import type { Mail } from '../contract/emails.ts'
 import { type Address, addressKey, type Mailbox, parseMailbox } from '../mail/address.ts'
 
 export type MailParties = {
@@ -17,7 +17,7 @@ export type MailParties = {
 const MAX_PER_FIELD = 50
 
 /** Reads the parties of a request. @throws Problem naming every field that is no address. */
-export function readParties(body: SendEmailBody): MailParties {
+export function readParties(body: Mail): MailParties {
   const faults: FieldFault[] = []
   const read = (field: 'to' | 'cc' | 'bcc' | 'reply_to') => readList(field, body[field], faults)
   const from = parseMailbox(body.from)
