@@ -14,9 +14,10 @@ import { links } from './links.ts'
 import { mailboxes } from './mailboxes.ts'
 import { messages } from './messages.ts'
 import { receiving } from './receiving.ts'
+import { answers } from './sending/answers.ts'
 import { sending } from './sending.ts'
-import { templates } from './templates.ts'
 import { suppressions } from './suppressions.ts'
+import { templates } from './templates.ts'
 import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
 
@@ -30,6 +31,7 @@ export const routes: readonly Bound[] = [
   ...relays,
   ...inbound,
   ...sending,
+  ...answers,
   ...templates,
   ...emailsRead,
   ...receiving,
