@@ -23,6 +23,8 @@ export const ACCOUNT_SCOPES = [
   'events:read',
   'suppressions:read',
   'suppressions:write',
+  /** To send to those on the list all the same, where a request asks for it. */
+  'suppressions:override',
 ] as const
 
 export type AccountScope = (typeof ACCOUNT_SCOPES)[number]

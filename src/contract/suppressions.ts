@@ -28,7 +28,11 @@ export const BatchRemoveBody = z
     ids: z.array(Id).min(1).max(MOST_AT_ONCE).nullish(),
   })
   .refine(({ emails, ids }) => (emails ? !ids : Boolean(ids)), { error: 'either emails or ids are required' })
-  .meta({ id: 'RemoveSuppressions', description: 'Either `emails` or `ids`.' })
+  .meta({
+    id: 'RemoveSuppressions',
+    description: 'Either `emails` or `ids`.',
+    example: { emails: ['gone@example.com'] },
+  })
 
 export type BatchRemoveBody = z.output<typeof BatchRemoveBody>
 

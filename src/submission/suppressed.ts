@@ -3,7 +3,9 @@
  * recipients is on the list: so it costs no read, and no bounce can slip in between. Where it does not hold, the list
  * is read, those on it are marked, and it is tried again. Mail that waits is asked about when it is released.
  */
+import { Problem } from '../base/problem.ts'
 import type { Caller } from '../context.ts'
+import type { SendEmailBody } from '../contract/emails.ts'
 import { sentMailEvent } from '../record/email-event.ts'
 import { storedKey } from '../record/suppression.ts'
 import type { NewEvent } from '../store/mail/change.ts'
@@ -17,6 +19,20 @@ export type Unfiled = Omit<FilingTogether, 'token'>
 
 /** Why addresses are on the list, by what `addressKey` makes of them. */
 type Listed = ReadonlyMap<string, SuppressionOrigin>
+
+/** Whether a request may ask to be sent to those on the list too. @throws Problem restricted_api_key, invalid_parameter. */
+export function checkOverride(ctx: Caller, { scheduled_at }: Pick<SendEmailBody, 'scheduled_at'>): void {
+  if (!ctx.access.scopes.has('suppressions:override')) {
+    throw new Problem('restricted_api_key', 'This API key lacks the scope suppressions:override', {
+      fix: 'Leave `ignore_suppressions` out, or use a key with the scope suppressions:override.',
+    })
+  }
+  if (scheduled_at === null || scheduled_at === undefined) return
+  const reason = 'does not go with scheduled_at: the list is asked when the mail is released'
+  throw new Problem('invalid_parameter', `\`ignore_suppressions\` ${reason}.`, {
+    fields: [{ path: 'ignore_suppressions', reason }],
+  })
+}
 
 /** Files mail without those who are on the list; undefined where `file` failed for another reason. */
 export async function leavingOut(

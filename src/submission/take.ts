@@ -31,6 +31,8 @@ export type Submission = {
   tags: Tag[]
   /** ms since 1970: when it is to be released, where it waits. */
   scheduledAt?: number
+  /** It goes to those on the suppression list too: whoever sent it may say so, and did. */
+  toListed?: boolean
 }
 
 /** The platform lets a request have six connections. */
@@ -57,7 +59,8 @@ export async function take<Answer>(
     sends: sendsOf(messages),
     ...(kept ? { keeping: kept } : {}),
   }
-  const changed = await leavingOut(ctx, filing, (marked) => fileOnce(ctx, marked))
+  const toListed = submissions.every((submission) => submission.toListed)
+  const changed = await (toListed ? fileOnce(ctx, filing) : leavingOut(ctx, filing, (marked) => fileOnce(ctx, marked)))
   if (changed) {
     wakeFor(ctx, messages, changed)
     return answer

@@ -158,3 +158,23 @@ test('what is added and removed is told as events, once each', async () => {
     created_at: expect.stringMatching(/Z$/),
   })
 })
+
+test('a suppressed recipient shows in the mail, and is sent to where the query says so', async () => {
+  const { ask } = await makeParty()
+  await ask('POST', '/domains', { name: 'override.test' })
+  await ask('POST', '/suppressions', { email: 'gone@y.test' })
+  const mail = { from: 'hello@override.test', to: 'gone@y.test', subject: 'Salom', text: 'hi' }
+  const send = async (query = '') => {
+    const { status, json } = await ask('POST', `/emails${query}`, mail)
+    expect(status, JSON.stringify(json)).toBe(200)
+    return (await ask('GET', `/emails/${json.id}`)).json
+  }
+  expect(await send()).toMatchObject({
+    last_event: 'suppressed',
+    recipients: [{ address: 'gone@y.test', state: 'suppressed', attempts: 0 }],
+  })
+  expect(await send('?ignore_suppressions=true')).toMatchObject({ recipients: [{ state: 'queued' }] })
+  const sending = await ask('POST', '/api-keys', { name: 's', permission: 'sending_access' })
+  const answer = await call('POST', '/emails?ignore_suppressions=true', { key: String(sending.json.token), body: mail })
+  expect([answer.status, Object(await answer.json()).name]).toEqual([401, 'restricted_api_key'])
+})

@@ -134,3 +134,20 @@ test('an address that is suppressed while the mail is being stored is left out',
   const { id } = await submit(racing, mailTo(ctx.address, ['dead@y.test']))
   expect((await statesOf(ctx, id)).states).toEqual(['dead@y.test suppressed'])
 })
+
+test('a request may ask to be sent to those on the list too, if its key has the scope for it, and is not the same request then', async () => {
+  const ctx = await makeAccount(world)
+  await suppress(ctx, 'dead@y.test', 'bounce')
+  const mail = mailTo(ctx.address, ['dead@y.test'])
+  const once = { key: 'k'.repeat(64), body: 'b'.repeat(64) }
+  const { id } = await submit(ctx, mail, once, true)
+  expect(await statesOf(ctx, id)).toMatchObject({ states: ['dead@y.test queued'], due: world.ctx.now() })
+  expect(await submit(ctx, mail, once, true)).toEqual({ id })
+  await expect(submit(ctx, mail, once)).rejects.toMatchObject({ code: 'invalid_idempotent_request' })
+  const scopes = new Set([...ctx.access.scopes].filter((scope) => scope !== 'suppressions:override'))
+  const lesser = { ...ctx, access: { ...ctx.access, scopes } }
+  await expect(submit(lesser, mail, undefined, true)).rejects.toMatchObject({ code: 'restricted_api_key' })
+  await expect(submit(ctx, { ...mail, scheduled_at: 'in 1 hour' }, undefined, true)).rejects.toMatchObject({
+    code: 'invalid_parameter',
+  })
+})

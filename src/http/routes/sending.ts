@@ -13,7 +13,9 @@ import { check } from '../validate.ts'
 
 export const sending: Bound[] = [
   on(SendEmail, async ({ ctx, query, body, once }) =>
-    query.dry_run === 'true' ? asMessage(await preview(ctx, body)) : submit(ctx, body, once),
+    query.dry_run === 'true'
+      ? asMessage(await preview(ctx, body))
+      : submit(ctx, body, once, query.ignore_suppressions === 'true'),
   ),
   on(SendBatch, ({ ctx, headers, body, once }) => {
     const mode = headers['x-batch-validation']
