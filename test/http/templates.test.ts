@@ -88,6 +88,41 @@ test('Resend’s client makes, publishes, reads, changes, copies, lists and remo
   expect(await templates.get(id)).toMatchObject({ data: null, error: { name: 'not_found', statusCode: 404 } })
 })
 
+test('Resend’s client sends by a template, one mail or a batch of them, and is told each variable that is missing', async () => {
+  const { emails, batch, templates } = client()
+  const html = '<p>{{{NAME}}}</p>'
+  const made = await templates
+    .create({ name: 'Sent', alias: 'sent', subject: 'Hello {{{NAME}}}', from: `Me <${address}>`, html })
+    .publish()
+  expect(made).toMatchObject({ error: null })
+  const mail = { to: 'you@y.test', template: { id: 'sent', variables: { NAME: 'Ann' } } }
+  const sent = await emails.send(mail)
+  expect(sent).toMatchObject({ error: null, data: { id: expect.any(String) } })
+  expect(await emails.get(sent.data?.id ?? '')).toMatchObject({
+    data: { subject: 'Hello Ann', from: `Me <${address}>`, html: expect.stringContaining('<p>Ann</p>') },
+  })
+  const both = await batch.send([mail, { ...mail, subject: 'Mine' }])
+  expect(both).toMatchObject({ error: null, data: { data: [{}, {}] } })
+  expect(await emails.get(both.data?.data[1]?.id ?? '')).toMatchObject({ data: { subject: 'Mine' } })
+  expect(await emails.send({ ...mail, template: { id: 'sent' } })).toMatchObject({
+    error: {
+      statusCode: 422,
+      name: 'missing_required_field',
+      message: 'Missing template variable: `template.variables.NAME`.',
+    },
+  })
+})
+
+test('a key that may only send does so by templates, and sees none', async () => {
+  await json(post(`/templates/${await make({ alias: 'by-sender', from: address, subject: 's' })}/publish`))
+  const { token } = await json(post('/api-keys', { name: 's', permission: 'sending_access' }))
+  const asSender = (method: string, path: string, body?: unknown) => call(method, path, { key: String(token), body })
+  const template = { id: 'by-sender', variables: { NAME: 'x' } }
+  await json(asSender('POST', '/emails', { to: 'you@y.test', template }))
+  expect((await asSender('GET', '/templates/by-sender')).status).toBe(401)
+  expect((await asSender('POST', '/templates/by-sender/render', { variables: { NAME: 'x' } })).status).toBe(401)
+})
+
 test('an alias is one template’s of the account, and can be given up', async () => {
   const id = await make({ alias: 'taken' })
   expect(await refusal(post('/templates', { name: 'x', html: 'x', alias: 'taken' }))).toMatchObject({
