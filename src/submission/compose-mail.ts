@@ -7,10 +7,10 @@ import { formatMailbox } from '../mail/address.ts'
 import { compose } from '../mail/compose.ts'
 import { type Allowance, readAttachments } from './attachments.ts'
 import { readParties } from './parties.ts'
-import { withoutDate } from './seal-mail.ts'
+import { withoutDate } from './scheduled/undated.ts'
+import { readSchedule } from './scheduled/when.ts'
 import type { Submission } from './take.ts'
 import { fillIn, type Published } from './templates/send.ts'
-import { readSchedule } from './when.ts'
 
 /** Composes it; nothing is stored. `allowance` is what attachments may yet come to in this request, `held` the templates it has read. @throws Problem naming every field at fault, or why this account may not send it. */
 export async function composeMail(

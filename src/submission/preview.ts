@@ -2,19 +2,18 @@
 import type { Caller } from '../context.ts'
 import type { SendEmailBody } from '../contract/emails.ts'
 import { signDkim } from '../mail/dkim.ts'
+import { makeReady } from '../mail/ready.ts'
 import { wouldFit } from '../store/mail/filing.ts'
 import { allowanceOf } from './attachments.ts'
 import { composeMail } from './compose-mail.ts'
 import { refused, tooLarge } from './refusal.ts'
-import { sealWaiting } from './seal-mail.ts'
 
 /** The message as it would leave, signed; one that waits as it would leave at its time. @throws Problem as `submit` would. */
 export async function preview(ctx: Caller, body: SendEmailBody): Promise<Uint8Array> {
   const { id, bytes, sender, recipients, scheduledAt } = await composeMail(ctx, body, allowanceOf(ctx))
-  const sealed =
-    scheduledAt === undefined
-      ? await signDkim(bytes, sender.dkim, ctx.now())
-      : await sealWaiting(bytes, sender, `<${id}@${sender.domain}>`, scheduledAt)
+  const at = scheduledAt ?? ctx.now()
+  const dated = scheduledAt === undefined ? bytes : makeReady(bytes, { now: at, messageId: `<${id}>` }).bytes
+  const sealed = await signDkim(dated, sender.dkim, at)
   if (sealed.length > ctx.config.MAX_MESSAGE_BYTES) throw tooLarge(ctx)
   const sends = scheduledAt === undefined ? recipients.length : 0
   const why = await wouldFit(ctx.stores, ctx.account, { bytes: sealed.length, sends, now: ctx.now() })

@@ -1,14 +1,15 @@
 import { Problem } from '../../base/problem.ts'
 import { sha256Hex } from '../../base/seal.ts'
-import { SendBatch, SendEmail, SendEmailBody, SendRaw } from '../../contract/emails.ts'
+import { CancelEmail, RescheduleEmail, SendBatch, SendEmail, SendEmailBody, SendRaw } from '../../contract/emails.ts'
 import { submitBatch } from '../../submission/batch.ts'
 import { preview } from '../../submission/preview.ts'
+import { cancel, reschedule } from '../../submission/scheduled/reschedule.ts'
 import { submit } from '../../submission/submit.ts'
 import { submitRaw } from '../../submission/submit-mime.ts'
 import { download } from '../download.ts'
 import { readOnce } from '../once.ts'
 import { readBytes } from '../raw-body.ts'
-import { type Bound, on } from '../route.ts'
+import { type Bound, on, param } from '../route.ts'
 import { check } from '../validate.ts'
 
 export const sending: Bound[] = [
@@ -21,6 +22,8 @@ export const sending: Bound[] = [
     const mode = headers['x-batch-validation']
     return submitBatch(ctx, body.map(readMail), mode, once && { ...once, body: `${once.body} ${mode}` })
   }),
+  on(RescheduleEmail, ({ ctx, params, body }) => reschedule(ctx, param(params, 'id'), body.scheduled_at)),
+  on(CancelEmail, ({ ctx, params }) => cancel(ctx, param(params, 'id'))),
   on(SendRaw, async ({ ctx, query, request }) => {
     const to = new URL(request.url).searchParams.getAll('to')
     const bytes = await readBytes(request, ctx.config.MAX_MESSAGE_BYTES)

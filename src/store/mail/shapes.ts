@@ -60,6 +60,8 @@ export type Recipient = {
   reply?: StoredReply
   /** ms; the next attempt, while queued or deferred. */
   due?: number
+  /** ms; since when it is tried, where that is not when the message was made: a scheduled mail's release. */
+  since?: number
   /** ms; set when an attempt begins, cleared by its outcome: a lapsed claim with this set means the outcome is unknown. */
   begun?: number
   /** An attempt ended without our learning its outcome: it may have arrived. */

@@ -1,5 +1,5 @@
 /** When a mail is to go: an instant in ISO 8601, or so long from now. */
-import { Problem } from '../base/problem.ts'
+import { Problem } from '../../base/problem.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
