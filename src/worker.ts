@@ -18,6 +18,7 @@ import { relayBatch } from './relay/relay.ts'
 import { sweepRelay } from './relay/sweep.ts'
 import { type AccountRef, openStores } from './store/stores.ts'
 import { newTally, type Tally } from './store/tally.ts'
+import { sweepScheduled } from './submission/scheduled/release.ts'
 import { dispatchAccounts, sweepWebhooks } from './webhook/dispatch.ts'
 
 type Env = {
@@ -78,6 +79,7 @@ const OUTBOUND = 'pochta-outbound'
 const REFUSED_FOR_GOOD: ReadonlySet<ProblemCode> = new Set(['not_found', 'payload_too_large', 'message_refused'])
 
 const SWEEPS: Record<string, (ctx: Context) => Promise<void>> = {
+  scheduled: sweepScheduled,
   relay: sweepRelay,
   webhooks: (ctx) => sweepWebhooks(ctx, { readFull }),
   feedback: sweepFeedback,
