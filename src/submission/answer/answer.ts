@@ -38,8 +38,8 @@ export async function forward(ctx: Caller, id: string, body: ForwardBody, once?:
         const said = isWordless(words) ? { text: ATTACHED_NOTE } : words
         return { ...said, carried: await wholeCarried(ctx, original) }
       }
-      const said = body.quote ? quoteForward(words, quotable(original)) : { text: '', ...words }
-      return { ...said, carried: await allCarried(ctx, original) }
+      const said: Words = body.quote ? quoteForward(words, quotable(original)) : { text: '', ...words }
+      return { ...said, carried: await allCarried(ctx, original, said.html) }
     },
   })
 }
@@ -101,10 +101,8 @@ function replying(ctx: Caller, audience: Audience, body: ReplyBody): Manner {
     mark: 'Re',
     write: async (original) => {
       if (!body.quote) return { ...words, carried: [] }
-      return {
-        ...quoteReply(words, quotable(original)),
-        carried: words.html === undefined ? [] : await picturesOf(ctx, original),
-      }
+      const said = quoteReply(words, quotable(original))
+      return { ...said, carried: await picturesOf(ctx, original, said.html) }
     },
   }
 }

@@ -5,15 +5,16 @@ import type { Part } from '../../mail/mime/parts.ts'
 import { cut, oneLine } from './header.ts'
 import { type Original, readParts, readWhole } from './original.ts'
 
-/** All of it, as the message had it. @throws Problem payload_too_large. */
-export async function allCarried(ctx: Caller, original: Original): Promise<Attachment[]> {
-  return carry(ctx, original, original.attachments)
+/** All of it, as the message had it, for an answer with this HTML or none. @throws Problem payload_too_large. */
+export async function allCarried(ctx: Caller, original: Original, html: string | undefined): Promise<Attachment[]> {
+  return carry(ctx, original, original.attachments, shownIds(html))
 }
 
-/** The pictures that quoted HTML refers to, which without them would be holes. @throws Problem payload_too_large. */
-export async function picturesOf(ctx: Caller, original: Original): Promise<Attachment[]> {
-  const shown = original.attachments.filter((part) => /^image\//.test(part.type) && isShown(part, original))
-  return carry(ctx, original, shown)
+/** The pictures that the answer’s HTML refers to, which without them would be holes. @throws Problem payload_too_large. */
+export async function picturesOf(ctx: Caller, original: Original, html: string | undefined): Promise<Attachment[]> {
+  const shown = shownIds(html)
+  const pictures = original.attachments.filter((part) => part.type.startsWith('image/') && isShown(part, shown))
+  return carry(ctx, original, pictures, shown)
 }
 
 /** The message itself as one attachment. @throws Problem payload_too_large. */
@@ -28,7 +29,12 @@ export async function wholeCarried(ctx: Caller, original: Original): Promise<Att
   ]
 }
 
-async function carry(ctx: Caller, original: Original, parts: readonly Part[]): Promise<Attachment[]> {
+async function carry(
+  ctx: Caller,
+  original: Original,
+  parts: readonly Part[],
+  shown: ReadonlySet<string>,
+): Promise<Attachment[]> {
   const contents = await readParts(ctx, original, parts)
   return parts.map((part, at) => {
     const filename = nameOf(part)
@@ -37,18 +43,28 @@ async function carry(ctx: Caller, original: Original, parts: readonly Part[]): P
       contentType: typeOf(part),
       ...(filename === '' ? {} : { filename }),
       // An id makes it a part of the HTML, where a reader may hide it from the list of attachments.
-      ...(isShown(part, original) ? { contentId: part.contentId, disposition: 'inline' } : {}),
+      ...(isShown(part, shown) ? { contentId: part.contentId, disposition: 'inline' } : {}),
     }
   })
 }
 
-/** Whether the HTML refers to it by an id that can be written (RFC 2392). */
-function isShown({ contentId, parts }: Part, { read }: Original): boolean {
-  if (contentId === undefined || parts || !/^[!-;=?-~]{1,255}$/.test(contentId)) return false
-  const { html } = read
-  return (
-    html !== undefined && (html.includes(`cid:${contentId}`) || html.includes(`cid:${encodeURIComponent(contentId)}`))
-  )
+/** Whether HTML refers to it, by an id that can be written. */
+function isShown({ contentId, parts }: Part, shown: ReadonlySet<string>): boolean {
+  return contentId !== undefined && !parts && shown.has(contentId) && /^[!-;=?-~]{1,255}$/.test(contentId)
+}
+
+/** The content ids that HTML refers to (RFC 2392), in one pass. */
+function shownIds(html = ''): Set<string> {
+  const written = Array.from(html.matchAll(/\bcid:([^\s"'()<>]{1,300})/gi), ([, id = '']) => id)
+  return new Set(written.flatMap((id) => [id, unescaped(id)]))
+}
+
+function unescaped(id: string): string {
+  try {
+    return decodeURIComponent(id)
+  } catch {
+    return id
+  }
 }
 
 /** No file's name is longer anywhere. */

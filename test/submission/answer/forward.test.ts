@@ -190,7 +190,10 @@ test('without a quote only the words and the attachments go', async () => {
   const { read } = await stored(owner, answer.id)
   expect(read.text?.trim()).toBe('Files.')
   expect(read.html).toBeUndefined()
-  expect(await attachmentsOf(answer.id)).toHaveLength(6)
+  const attached = await attachmentsOf(answer.id)
+  expect(attached).toHaveLength(6)
+  // With no HTML that shows it, a picture is one to be opened.
+  expect(attached.map(({ disposition }) => disposition)).toEqual(Array(6).fill('attachment'))
   const wordless = await stored(owner, (await forward(owner, id, body({ quote: false }))).id)
   expect(wordless.read.attachments).toHaveLength(6)
 })
