@@ -4,7 +4,7 @@
  */
 import { type SQL, sql } from 'drizzle-orm'
 import { type Changed, makeChange, type Row } from '../mail/change.ts'
-import { addTask, advanceTask, claimTasks, type Task } from '../mail/tasks.ts'
+import { advanceTask, claimTasks, type Task } from '../mail/tasks.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 
 /** The kind of the task that tells of a domain. */
@@ -13,26 +13,32 @@ const TELL_DOMAIN = 'tell-domain'
 /** `data` is what a webhook tells, complete. */
 export type DomainNews = {
   account: number
-  /** The domain's id, and after it what makes the news unique. */
-  ref: string
+  /** The domain's id. */
+  domain: string
   type: 'domain.created' | 'domain.updated' | 'domain.deleted'
   data: Record<string, unknown>
   /** ms since 1970. */
   at: number
 }
 
-/** The statement that owes the telling, for the batch of what happened. */
+/** The statement that owes the telling, for the batch of what happened. What is owed of one domain is numbered in its order. */
 export function oweNews(news: DomainNews, only: SQL): SQL {
-  const { account, ref, at: due } = news
-  return addTask({ kind: TELL_DOMAIN, account, ref, due, state: news }, only)
+  const { account, domain, at } = news
+  const number = sql`(SELECT COALESCE(MAX(CAST(substr(ref, ${domain.length + 2}) AS INTEGER)), 0) + 1 FROM tasks
+    WHERE kind = ${TELL_DOMAIN} AND account = ${account} AND ref >= ${`${domain}.`} AND ref < ${`${domain}/`})`
+  return sql`INSERT INTO tasks (kind, account, ref, due, attempts, state)
+    SELECT ${TELL_DOMAIN}, ${account}, printf('%s.%08d', ${domain}, ${number}), ${at}, 0, ${JSON.stringify(news)}
+    WHERE ${only}`
 }
 
-/** Claims what is to be told, the oldest first. */
+/** Claims what is to be told, the oldest of each domain alone: who listens has it in its order. */
 export async function claimNews(
   stores: Stores,
   claim: { token: string; now: number; until: number; limit: number },
 ): Promise<Task[]> {
-  return claimTasks(stores.directory, [TELL_DOMAIN], claim)
+  const first = sql`NOT EXISTS (SELECT 1 FROM tasks AS e WHERE e.kind = tasks.kind AND e.account = tasks.account
+    AND e.ref >= rtrim(tasks.ref, '0123456789') AND e.ref < tasks.ref)`
+  return claimTasks(stores.directory, [TELL_DOMAIN], claim, first)
 }
 
 /**

@@ -25,18 +25,19 @@ export function addTask(task: TaskKey & { due: number; state: unknown }, only: S
     ON CONFLICT DO NOTHING`
 }
 
-/** Claims what is due of the kinds, the longest due first, or whose claim has lapsed. */
+/** Claims what is due of the kinds, the longest due first, or whose claim has lapsed; `only` narrows it down by a condition on `tasks`. */
 export async function claimTasks(
   db: Database,
   kinds: readonly string[],
   claim: { token: string; now: number; until: number; limit: number },
+  only: SQL = sql`1`,
 ): Promise<Task[]> {
   const { token, now, until, limit } = claim
   const rows = await db.all<Record<string, unknown>>(
     sql`UPDATE tasks SET claim = ${token}, claimed_until = ${until}, attempts = attempts + 1
       WHERE (kind, account, ref) IN (SELECT kind, account, ref FROM tasks
         WHERE due <= ${now} AND kind IN (SELECT value FROM json_each(${JSON.stringify(kinds)}))
-          AND (claimed_until IS NULL OR claimed_until < ${now}) ORDER BY due LIMIT ${limit})
+          AND (claimed_until IS NULL OR claimed_until < ${now}) AND ${only} ORDER BY due LIMIT ${limit})
       RETURNING kind, account, ref, attempts, state`,
   )
   return rows.map((row) => ({
