@@ -30,7 +30,10 @@ export function check<T extends z.ZodType>(schema: T, value: unknown, what: 'bod
   refuseMonsters(value)
   const read = schema.safeParse(value)
   if (read.success) return read.data
-  const fields = read.error.issues.flatMap((issue) => faultsOf(issue, value)).slice(0, MAX_FAULTS)
+  const { issues } = read.error
+  // What is no object at all lacks no field.
+  const whole = issues.filter((issue) => issue.code === 'invalid_type' && issue.path.length === 0)
+  const fields = (whole.length > 0 ? whole : issues).flatMap((issue) => faultsOf(issue, value)).slice(0, MAX_FAULTS)
   const missing = fields.find((field) => field.reason === MISSING)
   if (missing) throw new Problem('missing_required_field', `Missing \`${missing.path}\` field.`, { fields })
   const first = fields[0]
