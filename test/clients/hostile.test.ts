@@ -36,7 +36,7 @@ async function ownThings(): Promise<Record<string, string>> {
     '/relays/:id': await make('/relays', { host: '127.0.0.1', port: 2525, security: 'none' }),
     '/mailboxes/:id': await make('/mailboxes', { name: 'Own' }),
     '/webhooks/:id': await make('/webhooks', { endpoint: 'http://127.0.0.1:8999/hook', events: ['email.bounced'] }),
-    '/emails/:id': await make('/emails', mail()),
+    '/emails/:id': await make('/emails', mail({ scheduled_at: 'in 1 day' })),
     '/messages/:id': await make('/emails', mail()),
   }
 }
@@ -97,7 +97,7 @@ function variantsOf(spec: RouteSpec): { body: unknown; where: string; value: unk
 /** Bodies with more in them than the examples of the contract, in the tenant's own words. */
 const TAKEN: Record<string, unknown> = {
   'POST /emails': fullMail(),
-  'POST /emails/batch': [fullMail()],
+  'POST /emails/batch': [{ ...fullMail(), scheduled_at: 'in 1 day' }],
   'PATCH /messages/:id': { keywords: { $seen: true }, mailbox: 'archive' },
   'PATCH /mailboxes/:id': { name: 'Renamed' },
   'POST /accounts': { name: 'Made', quota: { storage_bytes: 1000, sends_per_day: 1, addresses: 1 } },
@@ -167,7 +167,7 @@ test('no body, however hostile in one place, is a bug of ours or gets further th
         })
         return
       }
-      if (spec.path === '/emails') mails.push(answer.id)
+      if (/^\/emails$|\/(reply|reply-all|forward)$/.test(spec.path)) mails.push(answer.id)
       if (spec.path === '/emails/batch') mails.push(...answer.data.map(({ id }: { id: string }) => id))
       if (typeof value === 'string' && /[\r\n\0]/.test(value)) {
         lineBreaks.set(name, (lineBreaks.get(name) ?? new Set()).add(place))
@@ -177,7 +177,7 @@ test('no body, however hostile in one place, is a bug of ours or gets further th
     if (taken) await attempt(taken)
     await inTurns(
       changed.map((variant) => () => attempt(variant)),
-      8,
+      spec.method === 'PATCH' ? 1 : 8,
     )
   }
   const places = [...lineBreaks].flatMap(([name, taken]) => [...taken].map((place) => `${name} ${place}`))
