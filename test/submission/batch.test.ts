@@ -4,7 +4,9 @@ import { Problem } from '../../src/base/problem.ts'
 import type { Caller } from '../../src/context.ts'
 import { SendEmailBody } from '../../src/contract/emails.ts'
 import { type Row, runBatch } from '../../src/store/mail/change.ts'
+import { openStores } from '../../src/store/stores.ts'
 import { submitBatch } from '../../src/submission/batch.ts'
+import { env } from '../support/env.ts'
 import { noFaults } from '../support/faults.ts'
 import { makeAccount, makeWorld } from '../support/world.ts'
 
@@ -149,6 +151,32 @@ test('whatever storage fails at, a batch is there whole or not at all, and its r
     expect((await rowsOf(owner)).length - before).toBe(2)
     for (const row of await rowsOf(owner)) expect(await objectsOf(owner)).toContain(row.raw_key)
   }
+})
+
+test('a batch that storage makes only after it was given up for lost keeps its bytes, and is told as sent', async () => {
+  const owner = await makeAccount(world)
+  let late: D1PreparedStatement[] | undefined
+  let batches = 0
+  const slow = new Proxy(env.DB, {
+    get(database, name) {
+      const member: unknown = Reflect.get(database, name)
+      if (typeof member !== 'function') return member
+      if (name !== 'batch') return member.bind(database)
+      return async (statements: D1PreparedStatement[]) => {
+        if (batches++ === 0) {
+          late = statements
+          throw new Error('D1_ERROR: Network connection lost.')
+        }
+        if (late) await database.batch(late)
+        return database.batch(statements)
+      }
+    },
+  })
+  const ctx = { ...owner, stores: openStores({ DB: slow }, env.RAW) }
+  const { data } = await submitBatch(ctx, [mail(owner.address), mail(owner.address)], 'strict')
+  const rows = await rowsOf(owner)
+  expect(rows.map(({ id }) => ({ id }))).toEqual(data)
+  expect((await objectsOf(owner)).sort()).toEqual(rows.map((row) => row.raw_key).sort())
 })
 
 test('a hundred mails cost one batch and one wake-up, six rows and one put each', async () => {

@@ -118,10 +118,10 @@ function commitOnce(ctx: Caller, releases: readonly Release[]): Promise<{ listen
     )
     return releases.every(({ mail, rawKey }) => rows.get(mail.id)?.rawKey === rawKey) ? { listeners: 1 } : undefined
   }
-  return settle<{ listeners: number } | undefined>(async (tries) => {
-    const stamp = { now: ctx.now(), token: newToken(ctx) }
-    return (await releaseTogether(stores, account, releases, stamp)) ?? (tries > 0 ? readBack() : undefined)
-  }, readBack)
+  return settle<{ listeners: number } | undefined>(
+    () => releaseTogether(stores, account, releases, { now: ctx.now(), token: newToken(ctx) }),
+    readBack,
+  )
 }
 
 function released(ctx: Caller, releases: readonly Release[], { listeners }: { listeners: number }): void {
@@ -134,9 +134,11 @@ function released(ctx: Caller, releases: readonly Release[], { listeners }: { li
 }
 
 /** It was called off or put off meanwhile, or the day's sends are used up. */
-async function lost(ctx: Caller, { mail, rawKey }: Release): Promise<void> {
+async function lost(ctx: Caller, release: Release): Promise<void> {
+  const { mail, rawKey } = release
   const row = (await findReleased(ctx.stores, ctx.account, [mail.id])).get(mail.id)
-  if (row?.rawKey === rawKey) return
+  // A try that was given up for lost may yet have been made: then the bytes must stay.
+  if (row?.rawKey === rawKey) return released(ctx, [release], { listeners: 1 })
   await deleteRaw(ctx.stores, [rawKey])
   if (row?.waits && row.scheduledAt === mail.scheduledAt) await postpone(ctx, mail)
 }

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { findOrphans } from '../../../src/store/orphans.ts'
+import { openStores } from '../../../src/store/stores.ts'
 import { sweepScheduled } from '../../../src/submission/scheduled/release.ts'
 import { cancel } from '../../../src/submission/scheduled/reschedule.ts'
 import { type Failure, Fuse, fused } from '../../relay/fuse.ts'
+import { env } from '../../support/env.ts'
 import { makeAccount, makeWorld } from '../../support/world.ts'
 import { countersOf, HOUR, objectsOf, rowOf, schedule, typesOf } from './scene.ts'
 
@@ -70,3 +72,73 @@ test.each<Failure>(['before', 'after'])(
     }
   },
 )
+
+/** The account's context with a database whose batches pass through `around`, told which in order they are. */
+function withBatches(
+  ctx: Account,
+  around: (at: number, make: () => Promise<D1Result[]>) => Promise<D1Result[]>,
+): Account {
+  let count = 0
+  const database = new Proxy(env.DB, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      if (typeof member !== 'function') return member
+      if (name !== 'batch') return member.bind(target)
+      return (statements: D1PreparedStatement[]) => around(count++, () => target.batch(statements))
+    },
+  })
+  return { ...ctx, stores: openStores({ DB: database }, env.RAW) }
+}
+
+type Account = Awaited<ReturnType<typeof makeAccount>>
+
+test('a release that storage makes only after it was given up for lost keeps its bytes, and is relayed', async () => {
+  const world = await makeWorld()
+  const ctx = await makeAccount(world)
+  const ids = [await schedule(ctx), await schedule(ctx)]
+  world.pass(HOUR)
+  let late: (() => Promise<unknown>) | undefined
+  const slow = withBatches(ctx, async (at, make) => {
+    if (at === 0) {
+      late = make
+      throw new Error('D1_ERROR: Network connection lost.')
+    }
+    if (at === 1) await late?.()
+    return make()
+  })
+  await sweepScheduled(slow)
+  await world.idle()
+  for (const id of ids) expect((await rowOf(ctx, id)).mime).toMatch(/^DKIM-Signature: /)
+  expect(await objectsOf(ctx)).toHaveLength(2)
+  expect(await countersOf(ctx)).toMatchObject({ sent: 2 })
+  const woken = world.woken.filter(({ what, account }) => what === 'relay' && account === ctx.account.id)
+  expect(woken.flatMap(({ messages }) => messages).sort()).toEqual([...ids].sort())
+})
+
+test('a mail that is called off while it is being given up stays called off', async () => {
+  const world = await makeWorld()
+  const ctx = await makeAccount(world)
+  const id = await schedule(ctx)
+  await ctx.stores.raw.delete((await rowOf(ctx, id)).raw_key)
+  world.pass(HOUR)
+  const racing = withBatches(ctx, async (at, make) => {
+    if (at === 0) await cancel(ctx, id)
+    return make()
+  })
+  await sweepScheduled(racing)
+  expect(await typesOf(ctx)).toEqual(['email.scheduled', 'email.canceled'])
+  expect(await rowOf(ctx, id)).toMatchObject({ last_event: 'canceled' })
+})
+
+test('a mail that is released while it is being called off goes, and its caller is told', async () => {
+  const world = await makeWorld()
+  const ctx = await makeAccount(world)
+  const id = await schedule(ctx)
+  world.pass(HOUR)
+  const racing = withBatches(ctx, async (at, make) => {
+    if (at === 0) await sweepScheduled(ctx)
+    return make()
+  })
+  await expect(cancel(racing, id)).rejects.toMatchObject({ code: 'validation_error' })
+  expect(await typesOf(ctx)).toEqual(['email.scheduled', 'email.queued'])
+})
