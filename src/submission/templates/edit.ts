@@ -54,7 +54,7 @@ export async function updateTemplate(ctx: Caller, name: string, body: UpdateTemp
     if (await rows.replaceTemplate(ctx.stores, ctx.account, read, to)) return { object: 'template', id: read.id }
     await refuseTaken(ctx, alias, read.id)
   }
-  throw new Problem('service_unavailable', 'The template is being changed by others just now.', { retryAfter: 1 })
+  throw new Problem('service_unavailable', 'The template cannot be changed just now.', { retryAfter: 1 })
 }
 
 /** Makes the draft what is sent; harmless when repeated. @throws Problem not_found. */
