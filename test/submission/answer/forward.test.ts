@@ -198,14 +198,17 @@ test('without a quote only the words and the attachments go', async () => {
   expect(wordless.read.attachments).toHaveLength(6)
 })
 
-test('what would not fit a message is refused before it is read', async () => {
-  const small = await makeWorld({ config: { MAX_MESSAGE_BYTES: 90_000 } })
+test('what would not fit a message is refused before what is attached is read', async () => {
+  const small = await makeWorld({ config: { MAX_MESSAGE_BYTES: 1_500_000 } })
   const narrow = { ...owner, config: small.ctx.config }
-  const id = await receiveRaw(owner, RICH)
-  const before = world.tally.gets
-  await expect(forward(narrow, id, body())).rejects.toMatchObject({ code: 'payload_too_large' })
-  await expect(forward(narrow, id, body({ as_attachment: true }))).rejects.toMatchObject({ code: 'payload_too_large' })
-  expect(world.tally.gets - before).toBe(2)
+  const attached = toBase64(new Uint8Array(1_500_000)).replace(/.{76}/g, '$&\r\n')
+  const header = ['From: a@far.test', 'Content-Type: application/zip', 'Content-Transfer-Encoding: base64', '', '']
+  const id = await receiveRaw(owner, `${header.join('\r\n')}${attached}\r\n`)
+  for (const as_attachment of [true, false]) {
+    const before = world.tally.gets
+    await expect(forward(narrow, id, body({ as_attachment }))).rejects.toMatchObject({ code: 'payload_too_large' })
+    expect(world.tally.gets - before).toBe(1)
+  }
 })
 
 test('an answer quotes as mail programs do, in the forms in which it is written', async () => {
