@@ -59,7 +59,7 @@ export async function tellNews(
     if (!(await advanceTask(stores.directory, task, { state: { ...state, from }, until }))) return undefined
   }
   const told = sql`EXISTS (SELECT 1 FROM events WHERE account = ${account.number} AND seq > ${from}
-    AND type = ${state.type} AND created_at = ${state.at} AND data ->> '$.id' = ${String(state.data.id)})`
+    AND type = ${state.type} AND created_at = ${state.at} AND data = ${JSON.stringify(state.data)})`
   const events = [{ type: state.type, data: state.data }]
   return makeChange(db, { account: account.number, now: state.at, token, only: sql`NOT ${told}`, events }, [])
 }

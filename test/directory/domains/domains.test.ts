@@ -26,6 +26,14 @@ test('a local copy verifies at once; elsewhere nothing says verified that nobody
   await expect(createAddress(ctx, { address: 'a@there.test' })).rejects.toMatchObject({ code: 'domain_not_verified' })
 })
 
+test('a local copy that was given a resolver asks it, but not for its operator', async () => {
+  const ctx = await makeAccount(world)
+  const given: Caller = { ...ctx, config: { ...ctx.config, checksDomains: true } }
+  expect((await createDomain(given, { name: 'asked.test' })).status).toBe('not_started')
+  const operator: Caller = { ...given, access: { ...given.access, key: 'operator' } }
+  expect((await createDomain(operator, { name: 'unasked.test' })).status).toBe('verified')
+})
+
 test('the records tell all that the DNS must say', async () => {
   const ctx = await makeAccount(world)
   const { records } = await createDomain(ctx, { name: 'records.test', custom_return_path: 'Bounces' })

@@ -104,6 +104,46 @@ test('a verified domain that broke is told of after a day, keeps taking mail, an
   expect(await told(ctx, id)).toEqual(['not_started', 'verified', 'failed', 'verified'])
 })
 
+test('asking for verification again and again does not put off the day on which a broken domain fails', async () => {
+  const { id, records } = await createDomain(ctx, { name: 'pleading.test' })
+  zone.publish('pleading.test', records)
+  await verifyDomain(ctx, id)
+  zone.withdraw('pleading.test', records, ['Ownership'])
+  for (let hour = 0; hour < 25; hour++) {
+    world.pass(HOUR)
+    await verifyDomain(ctx, id)
+  }
+  expect((await getDomain(ctx, id)).status).toBe('failed')
+})
+
+test('whoever listens is woken, and told what Resend’s clients know of a domain', async () => {
+  const [listener] = await makeAccounts(world, 1)
+  if (!listener) expect.fail('one was made')
+  await world.ctx.stores.directory.run(
+    sql`UPDATE counters SET listeners = 1 WHERE account = ${listener.account.number}`,
+  )
+  const { id, created_at, region } = await createDomain(listener, { name: 'heard.test' })
+  await world.idle()
+  expect(world.woken).toContainEqual({ what: 'webhooks', account: listener.account.id })
+  const [event] = await listener.stores.directory.all<{ data: string }>(
+    sql`SELECT data FROM events WHERE account = ${listener.account.number} AND type = 'domain.created'`,
+  )
+  const data = JSON.parse(event?.data ?? '{}')
+  expect(data).toEqual({
+    id,
+    name: 'heard.test',
+    status: 'not_started',
+    created_at,
+    region,
+    records: expect.any(Array),
+  })
+  for (const record of data.records) {
+    expect(['name', 'priority', 'record', 'status', 'ttl', 'type', 'value']).toEqual(
+      expect.arrayContaining(Object.keys(record)),
+    )
+  }
+})
+
 test('a DNS that does not answer leaves a verified domain as it is', async () => {
   const { id, records } = await createDomain(ctx, { name: 'dark.test' })
   zone.publish('dark.test', records)
