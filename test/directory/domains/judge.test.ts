@@ -123,6 +123,13 @@ test('trouble of the DNS turns nothing bad, however long it lasts, and shows wha
   expect(readChecks(row)?.records.ownership?.status).toBe('trouble')
 })
 
+test('a name is gained by one look that sees all of its proof', () => {
+  const look = life()
+  look(0, found({ 'dkim:pochta': 'missing' }))
+  expect(look(1, found({ ownership: 'trouble' }))).toMatchObject({ status: 'pending', held: false })
+  expect(look(2, found())).toMatchObject({ status: 'verified', held: true })
+})
+
 test('a name that another holds is not gained, and the claim says why without naming whom', () => {
   const { row } = judgeCheck(config, ROW, found(), BEGIN, { now: 0, taken: true, randomUnit: 0.5 })
   expect(row).toMatchObject({ status: 'pending', verifiedAt: null })
