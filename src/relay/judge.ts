@@ -116,7 +116,7 @@ function defer(recipient: Recipient, held: Held, { now, giveUpMs, randomUnit }: 
   // The schedule's own end is of 48 hours; ours is a setting, so it is told an age of nothing.
   const delay = relayRetryDelay(recipient.attempts, 0, randomUnit()) ?? giveUpMs
   const reason = showReply(recipient.reply)
-  if (now - held.createdAt + delay > giveUpMs) {
+  if (now - (recipient.since ?? held.createdAt) + delay > giveUpMs) {
     told.fail(recipient.address, `given up after ${recipient.attempts} attempts: ${reason}`)
     return { ...recipient, state: 'failed' }
   }

@@ -92,3 +92,10 @@ test('test recipients are known by their whole address, in any case and with a l
     expect(as(other)).toBeUndefined()
   }
 })
+
+test('a mail that waited for its time is given the whole of our patience from then on', () => {
+  const deferred = new Map<number, Judged>([[0, { kind: 'deferred', reply: { code: 451, text: 'later' } }]])
+  const late = { ...patience, now: 10 * patience.giveUpMs }
+  expect(settleRecipients(held({}), deferred, late).recipients[0]?.state).toBe('failed')
+  expect(settleRecipients(held({ since: late.now - 1000 }), deferred, late).recipients[0]?.state).toBe('deferred')
+})
