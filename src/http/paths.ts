@@ -20,7 +20,9 @@ export function unknownPath(path: string): Problem {
       fix: 'GET /openapi.json lists every route.',
     })
   }
-  return new Problem('not_found', 'There is no such route.', { fix: 'GET /openapi.json lists every route.' })
+  return new Problem('not_found', 'There is no such route.', {
+    fix: 'GET /docs shows every route, /openapi.json the same for programs.',
+  })
 }
 
 /** A base URL that ends in a slash doubles the first one; both forms are one path, with a slash at the end or without. */

@@ -5,7 +5,7 @@ import { type FieldFault, Problem } from '../base/problem.ts'
 import { refuseMonsters } from './monsters.ts'
 
 /** 10 MiB of attachments in base64 with room for the rest; a list of byte numbers is longer, and larger mail goes raw. */
-export const MAX_JSON_BYTES = 40 * 1024 * 1024
+export const MAX_JSON_BYTES = 16 * 1024 * 1024
 
 /** Reads the body as JSON. An empty body is an empty object: clients send one with a JSON content type. */
 export async function readJson(request: Request): Promise<unknown> {
