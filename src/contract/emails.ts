@@ -16,7 +16,10 @@ const Content = z.union([
 export const SendAttachment = z.strictObject({
   content: Content.nullish().meta({ description: 'Base64, an array of byte values, or {"type":"Buffer","data":[…]}.' }),
   path: z.string().nullish().meta({ description: 'An https URL to fetch the content from.' }),
-  filename: z.string().max(255).nullish(),
+  filename: z
+    .union([z.string().max(255), z.literal(false)])
+    .nullish()
+    .meta({ description: 'false is no name.' }),
   content_type: z.string().max(255).nullish(),
   content_id: z.string().max(255).nullish().meta({ description: 'Shown in html as cid:<content_id>.' }),
   inline_content_id: z.string().max(255).nullish(),
@@ -44,6 +47,9 @@ export const SendEmailBody = z
     tags: z
       .array(z.strictObject({ name: TagText, value: TagText }))
       .max(75)
+      .refine((tags) => new Set(tags.map((tag) => tag.name)).size === tags.length, {
+        error: 'must each have a name of their own: events tell them by name',
+      })
       .nullish(),
     attachments: z.array(SendAttachment).max(100).nullish(),
     scheduled_at: z.string().max(100).nullish().meta({ description: WHEN }),

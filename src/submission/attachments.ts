@@ -37,7 +37,7 @@ function described(attachment: Given, content: Uint8Array): Attachment {
   const contentId = (attachment.content_id ?? attachment.inline_content_id)?.replace(/^<(.*)>$/, '$1')
   return {
     content,
-    filename: attachment.filename ?? nameFromPath(attachment.path),
+    filename: attachment.filename === false ? undefined : (attachment.filename ?? nameFromPath(attachment.path)),
     ...(attachment.content_type ? { contentType: attachment.content_type } : {}),
     ...(contentId ? { contentId, disposition: 'inline' } : {}),
   }
@@ -51,6 +51,7 @@ async function contentOf(
   faults: FieldFault[],
 ): Promise<Uint8Array | undefined> {
   if (content !== null && content !== undefined) {
+    if (path) faults.push({ path: `${where}.path`, reason: 'cannot stand beside `content`' })
     const bytes = decode(content)
     if (!bytes) faults.push({ path: `${where}.content`, reason: 'is not base64' })
     return bytes

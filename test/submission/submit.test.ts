@@ -106,6 +106,16 @@ test('attachments come in every encoding that clients use, and go out as they ar
   })
 })
 
+test('what would be dropped in silence is refused by name', async () => {
+  const ctx = await makeAccount(world)
+  const both = [{ filename: false, content: 'aGk=', path: 'https://x.test/a' }]
+  await expect(submit(ctx, mailTo(ctx.address, { attachments: both }))).rejects.toMatchObject({
+    detail: { fields: [{ path: 'attachments[0].path' }] },
+  })
+  const twice = [1, 2].map((value) => ({ name: 'a', value: `${value}` }))
+  expect(() => mailTo(ctx.address, { tags: twice })).toThrow('name of their own')
+})
+
 test('fifty equal requests at once with one idempotency key make one mail, and all get its id', async () => {
   const ctx = await makeAccount(world)
   const once = { key: 'k'.repeat(64), body: 'b'.repeat(64) }
