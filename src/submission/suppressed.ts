@@ -49,9 +49,10 @@ export async function leavingOut(
       return changed
     }
     const found = await findSuppressions(ctx.stores, ctx.account, 'email', left.clear)
-    // Each round finds more of them or is the last.
-    if (found.length === 0) return undefined
+    const known = listed.size
     for (const { email, origin } of found) listed.set(email, origin)
+    // Each round finds more of them or is the last.
+    if (listed.size === known) return undefined
   }
 }
 

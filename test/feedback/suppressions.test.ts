@@ -62,6 +62,15 @@ test('a lost acknowledgement is a success, and storage that fails says so', asyn
     faults.batches = ['lose-answer']
     expect(await removeSuppression(ctx, 'a@x.test')).toEqual({ object: 'suppression', id, deleted: true })
   }
+  // An answer that changes nothing is kept all the same.
+  const idle = { key: 'i'.repeat(64), body: 'b'.repeat(64) }
+  faults.batches = ['fail']
+  expect(await removeSuppressions(ctx, { emails: ['never@x.test'] }, idle)).toEqual({ data: [] })
+  await expect(
+    removeSuppressions(ctx, { emails: ['b@x.test'] }, { ...idle, body: 'c'.repeat(64) }),
+  ).rejects.toMatchObject({
+    code: 'invalid_idempotent_request',
+  })
   faults.batches = ['fail', 'fail', 'fail']
   await expect(addSuppression(ctx, 'b@x.test')).rejects.toMatchObject({ code: 'service_unavailable' })
   expect(await listOf(owner)).toEqual([])
@@ -84,6 +93,7 @@ test('who listens is woken, and nobody else', async () => {
   expect(woken()).toBe(0)
   await ctx.stores.directory.run(sql`UPDATE counters SET listeners = 1 WHERE account = ${ctx.account.number}`)
   await addSuppression(ctx, 'a@x.test')
+  await addSuppression(ctx, 'a@x.test', { key: 'w'.repeat(64), body: 'b'.repeat(64) })
   expect(woken()).toBe(0)
   await addSuppression(ctx, 'b@x.test')
   await removeSuppression(ctx, 'b@x.test')
