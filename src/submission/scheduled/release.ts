@@ -99,9 +99,10 @@ async function commit(ctx: Caller, releases: readonly Release[]): Promise<void> 
     if (changed) return released(ctx, marked, changed)
     const clear = marked.flatMap((release) => release.clear)
     const found = await findSuppressions(ctx.stores, ctx.account, 'email', clear)
-    // Each round finds more of them or is the last.
-    if (found.length === 0) break
+    const known = listed.size
     for (const { email, origin } of found) listed.set(email, origin)
+    // Each round finds more of them or is the last.
+    if (listed.size === known) break
   }
   const [first, ...others] = releases
   if (first && others.length === 0) return lost(ctx, first)
