@@ -30,5 +30,4 @@ const floor = {
   },
 }
 
-// biome-ignore lint/style/noDefaultExport: a Worker is its main module's default export.
 export default floor
