@@ -7,7 +7,9 @@ const MAX_UNSIZED = 2 * 1024 * 1024
 
 /** The body as bytes, at most `cap` of them. @throws Problem payload_too_large. */
 export async function readBytes(request: Request, cap: number): Promise<Uint8Array<ArrayBuffer>> {
-  if (Number(request.headers.get('content-length') ?? 0) > cap) throw tooLarge(cap)
+  const declared = Number(request.headers.get('content-length') ?? 0)
+  if (declared > cap) throw tooLarge(cap)
+  if (declared > 0) return readSized(request, declared)
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body ?? []) {
@@ -16,6 +18,18 @@ export async function readBytes(request: Request, cap: number): Promise<Uint8Arr
     chunks.push(chunk)
   }
   return concat(chunks)
+}
+
+/** Into its place as it comes: the pieces and the whole would be in memory together. */
+async function readSized(request: Request, size: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for await (const chunk of request.body ?? []) {
+    if (at + chunk.length > size) throw tooLarge(size)
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return bytes.subarray(0, at)
 }
 
 /** The body as a stream of known size. @throws Problem length_required, payload_too_large, invalid_request (empty). */

@@ -31,11 +31,16 @@ export function dkimRecord(publicBase64: string): string {
   return `v=DKIM1; k=rsa; p=${publicBase64}`
 }
 
-/**
- * Puts a DKIM-Signature before the message; `now` (ms) becomes its time. Throws a RangeError where the bytes hold a
- * bare CR or LF, which the next hop would change, or have no readable header.
- */
+/** Puts a DKIM-Signature before the message. Throws as `dkimField` does. */
 export async function signDkim(bytes: Uint8Array, signer: DkimSigner, now: number): Promise<Uint8Array> {
+  return concat([await dkimField(bytes, signer, now), bytes])
+}
+
+/**
+ * The DKIM-Signature field that belongs before the message, with its line break; `now` (ms) becomes its time. Throws a
+ * RangeError where the bytes hold a bare CR or LF, which the next hop would change, or have no readable header.
+ */
+export async function dkimField(bytes: Uint8Array, signer: DkimSigner, now: number): Promise<Uint8Array> {
   if (hasBareBreaks(bytes)) throw new RangeError('only CRLF lines can be signed')
   const { fields, bodyStart, closed, odd } = scanHeader(bytes)
   if (!closed || odd !== undefined) throw new RangeError('the header to sign is not whole')
@@ -54,7 +59,7 @@ export async function signDkim(bytes: Uint8Array, signer: DkimSigner, now: numbe
   // The lines hold a byte a character, so this gives back the very bytes of the header.
   const signature = await crypto.subtle.sign(RSA_SHA256.name, key, Buffer.from(hashed, 'latin1'))
   const value = (toBase64(new Uint8Array(signature)).match(/.{1,72}/g) ?? []).join('\r\n ')
-  return concat([utf8(`${unsigned}${value}\r\n`), bytes])
+  return utf8(`${unsigned}${value}\r\n`)
 }
 
 const RSA_SHA256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }

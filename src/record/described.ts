@@ -30,10 +30,13 @@ const MAX_SUBJECT = 2000
 /** Characters of all names and addresses in a row, which D1 holds to 2 MB in all. */
 const MAX_PARTIES = 64 * 1024
 
-/** Reads bytes that are at hand. */
-export async function describeMime(bytes: Uint8Array, of: { account: number; id: string }): Promise<Described> {
+/** Reads bytes that are at hand, in as many pieces as they are in. */
+export async function describeMime(
+  bytes: Uint8Array | readonly Uint8Array[],
+  of: { account: number; id: string },
+): Promise<Described> {
   const intake = new MimeIntake()
-  intake.write(bytes)
+  for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) intake.write(piece)
   const indexed = intake.end()
   return describe(indexed, await readMessage(indexed), of)
 }

@@ -1,4 +1,5 @@
 /** Raw mail in R2: `raw/<account>/<day>/<message id>.<random>`. The bytes are written once and never changed. */
+import { concat } from '../base/bytes.ts'
 import type { Stores } from './stores.ts'
 
 /** A key that no other attempt has. It carries the message's id, so that a sweep can ask whether a row names it. */
@@ -14,6 +15,24 @@ export function bounceKey(account: number, id: string, random: string): string {
 /** The prefixes of all that an account has. */
 export function prefixesOf(account: number): string[] {
   return [`raw/${account}/`, `bounces/${account}/`]
+}
+
+/** Up to here a copy costs less than a stream. */
+const SMALL = 256 * 1024
+
+/** Stores pieces as one object; large ones without bringing them together in memory first. */
+export async function putPieces(stores: Stores, key: string, pieces: readonly Uint8Array[]): Promise<void> {
+  const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  if (size <= SMALL) return putRaw(stores, key, concat(pieces), size)
+  const left = [...pieces]
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const piece = left.shift()
+      if (piece) controller.enqueue(piece)
+      else controller.close()
+    },
+  })
+  await putRaw(stores, key, stream, size)
 }
 
 /** Stores the bytes under a new key. A stream must give exactly `size` octets, or nothing is stored and this throws. */

@@ -2,7 +2,7 @@
 import { type Caller, newToken } from '../context.ts'
 import type { Sender } from '../directory/senders.ts'
 import type { Address } from '../mail/address.ts'
-import { signDkim } from '../mail/dkim.ts'
+import { dkimField } from '../mail/dkim.ts'
 import { describeMime } from '../record/described.ts'
 import { isoTime, sentMailEvent } from '../record/email-event.ts'
 import { keeping, recall } from '../record/once.ts'
@@ -10,7 +10,7 @@ import type { Once } from '../store/idempotency.ts'
 import type { NewEvent } from '../store/mail/change.ts'
 import { fileTogether, findFiled, type NewMessage } from '../store/mail/filing.ts'
 import { type Recipient, SENT, SENT_BOX, type Tag } from '../store/mail/shapes.ts'
-import { deleteRaw, putRaw, rawKey } from '../store/objects.ts'
+import { deleteRaw, putPieces, rawKey } from '../store/objects.ts'
 import { settle } from '../store/settle.ts'
 import { mailOf } from '../store/stores.ts'
 import { boundedMap } from './bounded.ts'
@@ -84,9 +84,12 @@ async function put(ctx: Caller, submission: Submission): Promise<NewMessage> {
   const { id, scheduledAt } = submission
   const now = ctx.now()
   const waits = scheduledAt !== undefined
-  const bytes = waits ? submission.bytes : await signDkim(submission.bytes, submission.sender.dkim, now)
-  if (bytes.length + (waits ? SEAL_ROOM : 0) > ctx.config.MAX_MESSAGE_BYTES) throw tooLarge(ctx)
-  const described = await describeMime(bytes, { account: ctx.account.number, id })
+  const { bytes, sender } = submission
+  // The signature stays a piece of its own: a large message must not be in memory twice.
+  const pieces = waits ? [bytes] : [await dkimField(bytes, sender.dkim, now), bytes]
+  const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  if (size + (waits ? SEAL_ROOM : 0) > ctx.config.MAX_MESSAGE_BYTES) throw tooLarge(ctx)
+  const described = await describeMime(pieces, { account: ctx.account.number, id })
   const message: NewMessage = {
     ...described,
     id,
@@ -110,7 +113,7 @@ async function put(ctx: Caller, submission: Submission): Promise<NewMessage> {
     ...(waits ? { scheduledAt } : {}),
     due: scheduledAt ?? now,
   }
-  await putRaw(ctx.stores, message.rawKey, bytes, bytes.length)
+  await putPieces(ctx.stores, message.rawKey, pieces)
   return message
 }
 

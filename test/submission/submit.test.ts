@@ -182,6 +182,16 @@ test('ready mail keeps its bytes but for Bcc, gets what it lacks, and goes by th
   expect(JSON.parse(row?.recipients ?? '')).toMatchObject([{ address: 'hidden@y.test' }])
 })
 
+test('a large ready mail is stored whole behind its signature', async () => {
+  const ctx = await makeAccount(world)
+  const raw = `From: ${ctx.address}\r\nTo: you@y.test\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <large@${ctx.domain}>\r\n\r\n${'0123456789abcdef\r\n'.repeat(60_000)}`
+  await submitRaw(ctx, { from: ctx.address, to: ['you@y.test'] }, new TextEncoder().encode(raw))
+  const [row] = await stored(ctx)
+  expect(row?.mime).toMatch(/^DKIM-Signature: /)
+  expect(row?.mime?.slice(row.mime.indexOf('\r\nFrom: ') + 2)).toBe(raw)
+  expect(Number(row?.size)).toBe(row?.mime?.length)
+})
+
 test('ready mail may not be from somebody else, in its header or its envelope', async () => {
   const ctx = await makeAccount(world)
   const raw = (from: string) => new TextEncoder().encode(`From: ${from}\r\nSubject: x\r\n\r\nhi\r\n`)

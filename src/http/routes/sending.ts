@@ -29,7 +29,8 @@ export const sending: Bound[] = [
     const bytes = await readBytes(request, ctx.config.MAX_MESSAGE_BYTES)
     if (bytes.length === 0)
       throw new Problem('invalid_request', 'The body is empty: send the message as message/rfc822.')
-    const once = await readOnce(request, '/outbound', await sha256Hex(bytes))
+    const repeatable = request.headers.has('idempotency-key')
+    const once = repeatable ? await readOnce(request, '/outbound', await sha256Hex(bytes)) : undefined
     return submitRaw(ctx, { from: query.from, to }, bytes, once)
   }),
 ]
