@@ -8,7 +8,7 @@ const copy = mkdtempSync(join(tmpdir(), 'pochta-migrations-'))
 try {
   cpSync('migrations', copy, { recursive: true })
   const before = readdirSync(copy).length
-  const kit = ['node_modules/drizzle-kit/bin.cjs', 'generate', '--dialect=sqlite', '--schema=src/store/schema.ts']
+  const kit = ['node_modules/drizzle-kit/bin.cjs', 'generate', '--dialect=sqlite', '--schema=src/store/schema/*.ts']
   const run = spawnSync(process.execPath, [...kit, `--out=${copy}`, '--name=forgotten'], { encoding: 'utf8' })
   if (run.status !== 0) throw new Error(run.stdout + run.stderr)
   if (readdirSync(copy).length > before) {

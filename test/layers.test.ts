@@ -17,7 +17,10 @@ const LAYERS: Record<string, Layer> = {
   config: { parts: [], packages: ['zod'] },
   contract: { parts: ['base'], packages: ['zod'] },
   // node:buffer is what nodemailer's own functions speak; node:crypto hashes a stream, which WebCrypto cannot.
-  mail: { parts: ['base'], packages: ['postal-mime', 'nodemailer', 'node:buffer', 'node:crypto'] },
+  mail: {
+    parts: ['base'],
+    packages: ['postal-mime', 'nodemailer', 'ical.js', 'sanitize-html', 'node:buffer', 'node:crypto'],
+  },
   smtp: { parts: ['base'] },
   store: { parts: ['base', 'mail'], packages: ['drizzle-orm'] },
   context: { parts: ['base', 'config', 'store'] },

@@ -39,6 +39,7 @@ export async function createAddress(ctx: Caller, body: NewAddressBody, once?: On
       forwardTo: JSON.stringify(readForwards(body.forward_to ?? [])),
       expiresAt: body.expires_at ? Date.parse(body.expires_at) : null,
       createdAt: ctx.now(),
+      settings: null,
     }
     return {
       answer: show(row),

@@ -43,6 +43,10 @@ export async function createRelay(ctx: Caller, body: NewRelayBody, once?: Once) 
       password: await sealed(ctx, id, relay.password),
       verp: body.verp ?? true,
       createdAt: ctx.now(),
+      kind: 'smtp',
+      priority: 10,
+      settings: null,
+      health: null,
     }
     return {
       answer: show(row),

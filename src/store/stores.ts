@@ -1,6 +1,8 @@
 /** Where things are kept: the directory's database, the mail databases, and the raw mail. All else of `store` takes these. */
 import { drizzle } from 'drizzle-orm/d1'
-import * as schema from './schema.ts'
+import * as directory from './schema/directory.ts'
+import * as mail from './schema/mail.ts'
+import * as owed from './schema/owed.ts'
 import { counting, type Tally } from './tally.ts'
 
 export type Database = ReturnType<typeof open>
@@ -49,7 +51,7 @@ function open(database: D1Database) {
 }
 
 function openNew(database: D1Database) {
-  return drizzle(database, { schema })
+  return drizzle(database, { schema: { ...directory, ...mail, ...owed } })
 }
 
 function countingPuts(raw: R2Bucket, tally: Tally): R2Bucket {

@@ -3,7 +3,7 @@ import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { newestFirst, type Page, pageBy } from './directory/page.ts'
 import { type Keeping, keepAnswer, notAnswered } from './idempotency.ts'
 import { type Change, type Changed, made, makeChange } from './mail/change.ts'
-import { suppressions } from './schema.ts'
+import { suppressions } from './schema/mail.ts'
 import { type AccountRef, mailOf, type Stores } from './stores.ts'
 
 export type Suppression = Omit<typeof suppressions.$inferSelect, 'account'>

@@ -3,7 +3,7 @@ import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { newestFirst, type Page, pageBy } from './directory/page.ts'
 import { type Keeping, keepAnswer, notAnswered } from './idempotency.ts'
 import { type Row, runBatch } from './mail/change.ts'
-import { templates } from './schema.ts'
+import { templates } from './schema/mail.ts'
 import { type AccountRef, mailOf, type Stores } from './stores.ts'
 
 /** A variable with its times in ms since 1970. */

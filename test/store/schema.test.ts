@@ -5,16 +5,22 @@ import { makeWorld } from '../support/world.ts'
 const WITHOUT_ROWID = [
   'addresses',
   'api_keys',
+  'auto_replies',
   'dispatches',
   'domains',
   'events',
+  'forward_targets',
   'idempotency',
   'mailboxes',
   'messages',
+  'providers',
   'relays',
+  'rules',
   'suppressions',
   'tasks',
+  'template_versions',
   'templates',
+  'unsubscribes',
   'webhooks',
 ]
 

@@ -2,7 +2,8 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
 import { runBatch } from '../mail/change.ts'
-import { accounts, counters } from '../schema.ts'
+import { accounts } from '../schema/directory.ts'
+import { counters } from '../schema/mail.ts'
 import { type AccountRef, FIRST_MAIL_DB, INSTANCE, mailOf, type Stores } from '../stores.ts'
 import { type Page, pageBy } from './page.ts'
 

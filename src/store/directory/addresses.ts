@@ -1,7 +1,7 @@
 /** Addresses that mail is taken for. One address is one account's, over the whole instance. */
 import { and, eq, sql } from 'drizzle-orm'
 import type { Keeping } from '../idempotency.ts'
-import { addresses } from '../schema.ts'
+import { addresses } from '../schema/directory.ts'
 import type { AccountRef, Stores } from '../stores.ts'
 import { isUsable } from './domains.ts'
 import { insertOnce } from './insert.ts'

@@ -30,6 +30,8 @@ export const STEPS = [
   'counters',
   'api_keys',
   'relays',
+  'providers',
+  'rules',
   'webhooks',
   'dispatches',
   'messages',
@@ -38,8 +40,12 @@ export const STEPS = [
   'idempotency',
   'suppressions',
   'templates',
+  'template_versions',
+  'unsubscribes',
+  'auto_replies',
   'tasks',
   'objects',
+  'forward_targets',
   'addresses',
   'domains',
 ] as const
@@ -58,6 +64,10 @@ export async function removeSome(stores: Stores, account: AccountRef, step: Step
       return dropRows(stores.directory, 'api_keys', 'hash', sql`account = ${number}`)
     case 'relays':
       return dropRows(stores.directory, 'relays', 'account, id', sql`account = ${number}`)
+    case 'providers':
+      return dropRows(stores.directory, 'providers', 'account, id', sql`account = ${number}`)
+    case 'rules':
+      return dropRows(stores.directory, 'rules', 'account, id', sql`account = ${number}`)
     case 'webhooks':
       return dropRows(mail, 'webhooks', 'account, id', sql`account = ${number}`)
     case 'dispatches':
@@ -74,10 +84,18 @@ export async function removeSome(stores: Stores, account: AccountRef, step: Step
       return dropRows(mail, 'suppressions', 'account, email', sql`account = ${number}`)
     case 'templates':
       return dropRows(mail, 'templates', 'account, id', sql`account = ${number}`)
+    case 'template_versions':
+      return dropRows(mail, 'template_versions', 'account, template, version', sql`account = ${number}`)
+    case 'unsubscribes':
+      return dropRows(mail, 'unsubscribes', 'account, list, email', sql`account = ${number}`)
+    case 'auto_replies':
+      return dropRows(mail, 'auto_replies', 'account, address, sender', sql`account = ${number}`)
     case 'tasks':
       return dropRows(mail, 'tasks', 'kind, account, ref', sql`account = ${number} AND kind <> ${DELETE_ACCOUNT}`)
     case 'objects':
       return dropObjects(stores, number)
+    case 'forward_targets':
+      return dropRows(stores.directory, 'forward_targets', 'account, email', sql`account = ${number}`)
     case 'addresses':
       return dropRows(stores.directory, 'addresses', 'address', sql`account = ${number}`)
     case 'domains':

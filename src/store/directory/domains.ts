@@ -2,7 +2,7 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { Keeping } from '../idempotency.ts'
 import { runBatch } from '../mail/change.ts'
-import { domains } from '../schema.ts'
+import { domains } from '../schema/directory.ts'
 import type { Stores } from '../stores.ts'
 import { type DomainNews, oweNews } from './domain-news.ts'
 import { insertOnce } from './insert.ts'

@@ -1,7 +1,7 @@
 /** API keys. Stored as SHA-256 only: who reads the database cannot act as anybody. */
 import { and, eq, sql } from 'drizzle-orm'
 import type { Keeping } from '../idempotency.ts'
-import { apiKeys } from '../schema.ts'
+import { apiKeys } from '../schema/directory.ts'
 import { type AccountRef, INSTANCE, type Stores } from '../stores.ts'
 import { insertOnce } from './insert.ts'
 import { type Page, pageBy } from './page.ts'

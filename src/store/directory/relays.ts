@@ -1,7 +1,7 @@
 /** Relays of accounts, and (account number 0) of the instance. Passwords are sealed. */
 import { and, eq, sql } from 'drizzle-orm'
 import type { Keeping } from '../idempotency.ts'
-import { relays } from '../schema.ts'
+import { relays } from '../schema/directory.ts'
 import { INSTANCE, type Stores } from '../stores.ts'
 import { insertOnce } from './insert.ts'
 import { type Page, pageBy } from './page.ts'

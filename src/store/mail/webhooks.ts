@@ -1,7 +1,7 @@
 /** Endpoints. `counters.listeners` is set by every batch that changes how many are enabled. */
 import { and, desc, eq, type SQL, sql } from 'drizzle-orm'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
-import { webhooks } from '../schema.ts'
+import { webhooks } from '../schema/owed.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import { type Changed, made, makeChange, type NewEvent, runBatch } from './change.ts'
 
