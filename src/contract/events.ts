@@ -68,6 +68,15 @@ export const ListEvents = route({
       .meta({ description: 'The seq after which to begin: `next_after` of the page before.' }),
     types: z.string().max(2000).optional().meta({ description: 'Only these types, separated by commas.' }),
     limit: z.coerce.number().int().min(1).max(100).default(100).meta({ description: 'How many, 1 to 100.' }),
+    wait: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(30)
+      .default(0)
+      .meta({
+        description: 'Where there is nothing yet: how many seconds to wait for it before an empty page is answered.',
+      }),
   }),
   answer: z.object({
     object: z.literal('list'),

@@ -3,11 +3,19 @@ import { Problem } from '../base/problem.ts'
 import type { Caller } from '../context.ts'
 import { EVENT_TYPE_NAMES, isEventType } from '../contract/events.ts'
 import { isoTime } from '../record/email-event.ts'
-import { readFeed } from '../store/mail/events.ts'
+import { type FeedPage, readFeed } from '../store/mail/events.ts'
 
-/** The events after a seq, oldest first. @throws Problem invalid_parameter naming every type that there is not. */
-export async function listEvents(ctx: Caller, query: { after: number; limit: number; types?: string }) {
-  const page = await readFeed(ctx.stores, ctx.account, { ...query, types: readTypes(query.types) })
+type Query = { after: number; limit: number; types?: string; wait: number }
+
+/** Soon enough for a program that waits, and one small read each. */
+const LOOK_AGAIN_MS = 1000
+
+/**
+ * The events after a seq, oldest first; waits up to `wait` seconds for the first of them.
+ * @throws Problem invalid_parameter naming every type that there is not.
+ */
+export async function listEvents(ctx: Caller, query: Query) {
+  const page = await awaitPage(ctx, { ...query, types: readTypes(query.types) })
   return {
     object: 'list' as const,
     has_more: page.hasMore,
@@ -19,6 +27,20 @@ export async function listEvents(ctx: Caller, query: { after: number; limit: num
       created_at: isoTime(createdAt),
       data,
     })),
+  }
+}
+
+/** A page that only tells where to go on is answered at once: what was asked for may lie right behind it. */
+async function awaitPage(
+  ctx: Caller,
+  query: Omit<Query, 'types'> & { types: string[] | undefined },
+): Promise<FeedPage> {
+  let { after } = query
+  for (let looks = 0; ; looks++) {
+    const page = await readFeed(ctx.stores, ctx.account, { ...query, after })
+    if (page.rows.length > 0 || page.hasMore || looks >= query.wait) return page
+    after = page.nextAfter
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
   }
 }
 

@@ -197,6 +197,18 @@ test('the feed has every event in order, and its pages meet without a gap', asyn
   await ok(await api('GET', '/events?limit=101'), 422)
 })
 
+test('who waits for an event is answered as soon as it is there, and with an empty page where none comes', async () => {
+  const { api, ctx } = await makeTenant()
+  await happen(ctx, 'email.sent', 1)
+  const waiting = api('GET', '/events?after=1&types=email.received&wait=20')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  await happen(ctx, 'email.sent', 1)
+  await happen(ctx, 'email.received', 1)
+  expect(await ok(await waiting)).toMatchObject({ has_more: false, next_after: 3, data: [{ seq: 3 }] })
+  expect(await ok(await api('GET', '/events?after=3&wait=1'))).toMatchObject({ next_after: 3, data: [] })
+  await ok(await api('GET', '/events?wait=31'), 422)
+})
+
 test('a filter looks at a bounded stretch of the history, and says where to go on', async () => {
   const { api, ctx, account } = await makeTenant()
   await happen(ctx, 'email.received')
