@@ -21,8 +21,8 @@ const Settings = z.object({
   PUBLIC_URL: z.url().default('http://127.0.0.1:8787'),
   /** The relay for mail whose account and domain name none: smtp://user:password@host:port or smtps://…, with ?verp=false where it does not take our return paths and ?tls=none|starttls. Secret. */
   RELAY_URL: z.string().default(''),
-  /** The name we greet other mail servers with: a host name of ours (RFC 5321 section 4.1.1.1). */
-  MAIL_HOST: z.string().default('pochta.localhost'),
+  /** The name we greet other mail servers with (RFC 5321 section 4.1.1.1): the host of PUBLIC_URL where none is given. Given, it is also where domains are to send their mail (MX); else that is Cloudflare's own door. */
+  MAIL_HOST: z.hostname().optional(),
   /** The label before a sender's domain to which bounces come back: b-…@send.example.com. */
   RETURN_PATH_LABEL: z
     .string()
@@ -56,8 +56,11 @@ const Settings = z.object({
 
 /** The settings as the parts use them; `local` is the one that changes rules. */
 export type Config = Readonly<
-  Omit<z.output<typeof Settings>, 'LOCAL'> & {
+  Omit<z.output<typeof Settings>, 'LOCAL' | 'MAIL_HOST'> & {
     local: boolean
+    MAIL_HOST: string
+    /** What the MX records of domains are to name. */
+    mxHost: string
     /** Whether domains are verified by what their DNS says; else they are at once. */
     checksDomains: boolean
   }
@@ -77,7 +80,17 @@ export function readConfig(variables: Record<string, unknown>): Config {
       'The settings are not usable. DOH_URL: must begin with https://, or in a local copy lead to loopback',
     )
   }
-  return { ...rest, local, checksDomains: !local || Boolean(variables.DOH_URL) }
+  return { ...rest, ...hostsOf(rest, local), local, checksDomains: !local || Boolean(variables.DOH_URL) }
+}
+
+/** The first of the hosts by which Cloudflare's Email Routing takes mail; it tells of the others where it is set up. */
+const CLOUDFLARE_MX = 'route1.mx.cloudflare.net'
+
+type Hosts = Pick<z.output<typeof Settings>, 'MAIL_HOST' | 'PUBLIC_URL'>
+
+function hostsOf({ MAIL_HOST, PUBLIC_URL }: Hosts, local: boolean): Pick<Config, 'MAIL_HOST' | 'mxHost'> {
+  const given = MAIL_HOST ?? (local ? 'pochta.localhost' : undefined)
+  return { MAIL_HOST: given ?? new URL(PUBLIC_URL).hostname, mxHost: given ?? CLOUDFLARE_MX }
 }
 
 /** Who could change an answer on its way could take over domains. */

@@ -88,3 +88,13 @@ test('only a local copy takes a resolver without TLS, only on loopback, and then
     expect(() => read(local, url), url).toThrow(/DOH_URL/)
   }
 })
+
+test('a deployed copy greets by its own name, and has mail sent to Cloudflare unless it is told of a host', () => {
+  const secrets = { ADMIN_KEY: 'a'.repeat(32), SECRET: 's'.repeat(32), PUBLIC_URL: 'https://mail.example.com' }
+  const read = (more: Record<string, string>) => readConfig({ ...secrets, ...more })
+  expect(read({})).toMatchObject({ MAIL_HOST: 'mail.example.com', mxHost: 'route1.mx.cloudflare.net' })
+  const given = { MAIL_HOST: 'mx.example.com' }
+  expect(read(given)).toMatchObject({ MAIL_HOST: 'mx.example.com', mxHost: 'mx.example.com' })
+  expect(read({ LOCAL: 'true' })).toMatchObject({ MAIL_HOST: 'pochta.localhost', mxHost: 'pochta.localhost' })
+  expect(() => read({ MAIL_HOST: 'not a host' })).toThrow(/MAIL_HOST/)
+})

@@ -33,8 +33,8 @@ export function expectationsOf(config: Context['config'], row: DomainRow): Expec
   const { capabilities } = readSettings(row)
   const label = row.returnPathLabel
   const other = readOtherKey(row)
-  const host = config.MAIL_HOST.toLowerCase()
-  const mx = { type: 'MX' as const, value: config.MAIL_HOST, priority: PRIORITY, need: 'service' as const }
+  const host = config.mxHost.toLowerCase()
+  const mx = { type: 'MX' as const, value: config.mxHost, priority: PRIORITY, need: 'service' as const }
   const claim = `pochta-verification=${row.token}`
   const dkim = (selector: string, publicBase64: string, need: Expectation['need']): Expectation => ({
     ...{ key: `dkim:${selector}`, record: 'DKIM', name: `${selector}._domainkey`, type: 'TXT', need },

@@ -52,7 +52,7 @@ export function makeZone(): Zone {
 /** A world that is no local copy, and the zone that it looks into. */
 export async function makeRemoteWorld(given: { faults?: Faults } = {}): Promise<{ world: World; zone: Zone }> {
   const zone = makeZone()
-  const config = { local: false, checksDomains: true, MAIL_HOST: 'mx.pochta.example' }
+  const config = { local: false, checksDomains: true, MAIL_HOST: 'mx.pochta.example', mxHost: 'mx.pochta.example' }
   return { zone, world: await makeWorld({ net: { resolve: zone.resolve }, config, ...given }) }
 }
 
