@@ -46,6 +46,7 @@ const STYLE = `
 body { max-width: 60rem; margin: 0 auto; padding: 1rem }
 h2 { margin: 2rem 0 .5rem }
 label { display: inline-block; margin: 0 1rem .5rem 0 }
+.fields label { display: block }
 input, textarea { font: 14px/1.4 ui-monospace, monospace; padding: .3rem; box-sizing: border-box }
 textarea { width: 100%; min-height: 9rem }
 details { border: 1px solid #8885; border-radius: .4rem; margin: .4rem 0; padding: .4rem .7rem }

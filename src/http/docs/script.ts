@@ -9,8 +9,9 @@ const make = (name, about = {}, ...children) => {
 }
 const pretty = (value) => JSON.stringify(value, null, 2)
 const field = (parameter) => {
-  const input = make('input', { placeholder: parameter.required ? 'required' : '' })
-  return { parameter, input, label: make('label', {}, parameter.name + ' ', input) }
+  const said = parameter.description || parameter.schema.description || ''
+  const input = make('input', { placeholder: parameter.required ? 'required' : String(parameter.schema.default ?? '') })
+  return { parameter, input, label: make('label', {}, make('code', { textContent: parameter.name }), ' ', input, ' ', make('span', { className: 'said', textContent: said })) }
 }
 const showSchema = (content) => content && content.schema ? [make('pre', { textContent: pretty(content.schema) })] : []
 
@@ -54,7 +55,7 @@ const showRoute = (path, method, operation) => {
   return make('details', {},
     make('summary', {}, make('code', { className: 'method', textContent: method.toUpperCase() }), make('code', { textContent: path }), ' ', make('span', { className: 'said', textContent: operation.summary })),
     make('p', { textContent: operation.description }),
-    make('p', {}, ...fields.map(({ label }) => label)),
+    make('p', { className: 'fields' }, ...fields.map(({ label }) => label)),
     ...(body ? [make('p', { textContent: 'Body (' + type + ')' }), body, ...showSchema(content)] : []),
     make('p', {}, button), out,
     make('ul', {}, ...answers),
