@@ -11,6 +11,8 @@ export type Settings = {
   smtpPort: number
   /** A relay that really sends: RELAY_URL. Without one, outbound mail goes to the gateway. */
   relayUrl?: string
+  /** Whom to ask for DNS: DOH_URL. Without one, every domain is taken for its owner's at once. */
+  resolver?: string
 }
 
 /** All listens on this address alone: a local copy is nobody else's business. */
@@ -21,7 +23,13 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   const port = portOf(env, 'PORT', 8787)
   const smtpPort = portOf(env, 'SMTP_PORT', 2525)
   if (port === smtpPort) throw new StartTrouble(`PORT and SMTP_PORT are both ${port}: change one of them.`)
-  return { home: resolve(env.POCHTA_HOME || '.pochta'), port, smtpPort, relayUrl: relayOf(env.RELAY_URL) }
+  return {
+    home: resolve(env.POCHTA_HOME || '.pochta'),
+    port,
+    smtpPort,
+    relayUrl: relayOf(env.RELAY_URL),
+    resolver: resolverOf(env.DOH_URL),
+  }
 }
 
 function portOf(env: Record<string, string | undefined>, name: string, usual: number): number {
@@ -30,6 +38,12 @@ function portOf(env: Record<string, string | undefined>, name: string, usual: nu
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
   if (port < 1 || port > 65535) throw new StartTrouble(`${name} must be a port from 1 to 65535, not ${text}.`)
   return port
+}
+
+function resolverOf(text: string | undefined): string | undefined {
+  if (!text) return undefined
+  if (/^https?:\/\/\S+$/.test(text) && URL.canParse(text)) return text
+  throw new StartTrouble(`DOH_URL must be https://host/path, not ${JSON.stringify(text)}.`)
 }
 
 function relayOf(text: string | undefined): string | undefined {

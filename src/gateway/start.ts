@@ -74,7 +74,12 @@ async function bringUp(settings: Settings, stop: AbortSignal, undo: Undo[]): Pro
 
   const url = `http://${HOST}:${settings.port}`
   const api = openApi(url)
-  const worker = await startWorker(place, { port: settings.port, publicUrl: url }, api, stop)
+  const worker = await startWorker(
+    place,
+    { port: settings.port, publicUrl: url, resolver: settings.resolver },
+    api,
+    stop,
+  )
   undo.push(worker.end)
 
   const provisions = await unlessStopped(stop, provision(api, secrets.adminKey, home))

@@ -19,7 +19,7 @@ export type Worker = {
   end(): Promise<void>
 }
 
-export type Listen = { port: number; publicUrl: string }
+export type Listen = { port: number; publicUrl: string; resolver?: string }
 
 /** Starts the Worker; it answers when this returns. @throws StartTrouble, or the reason of `stop`: then nothing of it runs. */
 export async function startWorker(place: Place, listen: Listen, api: Api, stop: AbortSignal): Promise<Worker> {

@@ -35,7 +35,7 @@ export async function applyMigrations(place: Place, stop: AbortSignal): Promise<
 }
 
 /** Starts the Worker. It answers when its `/health` does. */
-export function startWrangler(place: Place, listen: { port: number; publicUrl: string }): Wrangler {
+export function startWrangler(place: Place, listen: { port: number; publicUrl: string; resolver?: string }): Wrangler {
   return run(place, [
     'dev',
     '--local',
@@ -43,6 +43,7 @@ export function startWrangler(place: Place, listen: { port: number; publicUrl: s
     ...['--persist-to', place.home.state, '--env-file', place.home.secrets],
     // The switch that relaxes rules is given here and nowhere else, so that no file that deploys can hold it.
     ...['--var', 'LOCAL:true', '--var', `PUBLIC_URL:${listen.publicUrl}`],
+    ...(listen.resolver ? ['--var', `DOH_URL:${listen.resolver}`] : []),
     '--show-interactive-dev-session=false',
   ])
 }

@@ -3,8 +3,10 @@ import { expect, test } from 'vitest'
 import { readSettings } from '../../src/gateway/settings.ts'
 
 test('with nothing set, all has its usual place', () => {
-  expect(readSettings({})).toEqual({ home: resolve('.pochta'), port: 8787, smtpPort: 2525, relayUrl: undefined })
-  expect(readSettings({ PORT: '', SMTP_PORT: '', POCHTA_HOME: '', RELAY_URL: '' })).toEqual(readSettings({}))
+  expect(readSettings({})).toEqual({ home: resolve('.pochta'), port: 8787, smtpPort: 2525 })
+  expect(readSettings({ PORT: '', SMTP_PORT: '', POCHTA_HOME: '', RELAY_URL: '', DOH_URL: '' })).toEqual(
+    readSettings({}),
+  )
 })
 
 test('a setting that cannot be used is named, and a password in it is not shown', () => {
@@ -18,5 +20,7 @@ test('a setting that cannot be used is named, and a password in it is not shown'
     expect(attempt).toThrow(/^RELAY_URL must be smtp:/)
     expect(attempt).not.toThrow(/hidden/)
   }
+  expect(() => readSettings({ DOH_URL: 'dns.example' })).toThrow(/^DOH_URL must be https:/)
+  expect(readSettings({ DOH_URL: 'https://dns.example/q' }).resolver).toBe('https://dns.example/q')
   expect(readSettings({ RELAY_URL: 'smtps://u:p%40@h:465' }).relayUrl).toBe('smtps://u:p%40@h:465')
 })
