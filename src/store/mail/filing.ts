@@ -5,6 +5,7 @@ import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import { noneSuppressed } from '../suppressions.ts'
 import { type Change, type Changed, made, makeChange, type NewEvent, newSeq } from './change.ts'
 import { MAX_JSON, type Parties, type Recipient, type StoredParts, type Tag, type Verdicts } from './shapes.ts'
+import { addTask } from './tasks.ts'
 
 /** A message as a stage hands it over to be stored. */
 export type NewMessage = {
@@ -52,7 +53,12 @@ type Terms = {
   /** Addresses, as `addressKey` writes them, none of which may be on the suppression list. */
   clear?: readonly string[]
   keeping?: Keeping
+  /** What other stages owe from then on. Stored with the message, or not at all. */
+  tasks?: readonly OwedTask[]
 }
+
+/** Work for another stage: the row a task begins as. `state` is JSON, `due` ms since 1970. */
+export type OwedTask = { kind: string; ref: string; state: unknown; due: number }
 
 export type Filing = Terms & { message: NewMessage; events: NewEvent[] }
 
@@ -89,7 +95,7 @@ async function file(
   account: AccountRef,
   filing: Terms & { messages: NewMessage[]; events: NewEvent[]; isNew: SQL },
 ): Promise<Changed | undefined> {
-  const { messages, events, isNew, now, token, sends, keeping } = filing
+  const { messages, events, isNew, now, token, sends, keeping, tasks = [] } = filing
   const { number } = account
   const clear = filing.clear ? sql` AND ${noneSuppressed(number, filing.clear)}` : sql``
   const unanswered = keeping ? sql` AND ${notAnswered(number, keeping.once, now)}` : sql``
@@ -105,9 +111,10 @@ async function file(
     events,
   }
   const kept = keeping ? [keepAnswer(number, keeping.once, now, keeping.status, keeping.answer, made(change))] : []
+  const owed = tasks.map((task) => addTask({ ...task, account: number }, made(change)))
   // Each takes the seq of its event for its uid, so that no two have the same.
   const inserts = messages.map((message, at) => insertMessage(message, change, Math.max(0, events.length - 1 - at)))
-  return makeChange(mailOf(stores, account), change, [...kept, ...inserts])
+  return makeChange(mailOf(stores, account), change, [...kept, ...owed, ...inserts])
 }
 
 /** What each mailbox gains. */
