@@ -76,6 +76,29 @@ export const RecipientView = z
 
 const Keyword = z.string().regex(/^[$A-Za-z0-9_.-]{1,64}$/, { error: 'a keyword has 1 to 64 of A-Z a-z 0-9 $ _ . -' })
 
+/** What kind of mail it is. */
+export const Marks = z
+  .object({
+    list: z
+      .object({
+        id: z.string().optional(),
+        post: z.string().optional().meta({ description: 'The address to post to.' }),
+        unsubscribe: z.array(z.string()).optional().meta({ description: 'https, http and mailto URIs.' }),
+        one_click: z.literal(true).optional().meta({ description: 'One POST unsubscribes (RFC 8058).' }),
+      })
+      .optional()
+      .meta({ description: 'It came from a mailing list, or can be unsubscribed from.' }),
+    auto: z
+      .enum(['auto-replied', 'auto-generated', 'bulk'])
+      .optional()
+      .meta({ description: 'A program wrote it (RFC 3834); `bulk` where only its Precedence says so.' }),
+    signed: z.enum(['smime', 'pgp']).optional().meta({ description: 'It is signed; the signature is not checked.' }),
+    encrypted: z.enum(['smime', 'pgp']).optional(),
+    invitation: z.literal(true).optional().meta({ description: 'It holds a calendar object.' }),
+    tnef: z.literal(true).optional().meta({ description: 'It holds a winmail.dat, which is left as it is.' }),
+  })
+  .meta({ id: 'Marks', description: 'What kind of mail it is; null where nothing of these is true.' })
+
 export const MessageSummary = z
   .object({
     object: z.literal('message'),
@@ -98,6 +121,7 @@ export const MessageSummary = z
     date: Time.nullable().meta({ description: 'What the Date header says.' }),
     size: z.int().meta({ description: 'Octets of the raw message.' }),
     has_attachment: z.boolean(),
+    marks: Marks.nullable(),
     envelope_from: z.string().meta({ description: 'The reverse path; empty for the null path.' }),
     received_for: z.array(z.string()),
     address: z.string().nullable().meta({ description: 'Which of the account’s addresses took it.' }),

@@ -2,6 +2,7 @@
 import { uuidv8 } from '../base/id.ts'
 import { sha256Hex } from '../base/seal.ts'
 import { hash64 } from '../mail/fingerprint.ts'
+import { marksOf } from '../mail/marks.ts'
 import { type Indexed, MimeIntake } from '../mail/mime/indexer.ts'
 import { formatMailbox, type ReadMessage, readMessage } from '../mail/mime/read.ts'
 import { normalId, referenceIds, threadRoot } from '../mail/thread.ts'
@@ -22,6 +23,7 @@ export type Described = Pick<
   | 'hasAttachment'
   | 'parts'
   | 'problems'
+  | 'marks'
 >
 
 /** A list shows a line of it; the whole stands in the raw message. */
@@ -62,6 +64,7 @@ export async function describe(
     hasAttachment: read.attachments.some((attachment) => !isInline(attachment)),
     parts: indexed.root,
     problems: [...problems],
+    marks: marksOf({ root: indexed.root, ...read }),
   }
 }
 

@@ -34,6 +34,7 @@ export function summaryView(line: MessageLine): z.input<typeof MessageSummary> {
     date: shownDate(line.dated),
     size: line.size,
     has_attachment: line.hasAttachment,
+    marks: line.marks,
     envelope_from: line.sender,
     received_for: receivedFor(line),
     address: line.address,

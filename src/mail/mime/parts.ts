@@ -32,7 +32,7 @@ export type Part = {
   delsp?: boolean
   /** `REQUEST`, `REPLY`, …: the method of an iTIP calendar part (RFC 6047), in upper case. */
   method?: string
-  /** The protocol of multipart/signed and multipart/encrypted (RFC 1847), or the report-type of multipart/report. */
+  /** The protocol of multipart/signed and multipart/encrypted (RFC 1847), report-type or smime-type of types that have these. */
   protocol?: string
 }
 
@@ -77,6 +77,12 @@ export function listAttachments(root: Part): AttachmentView[] {
 export function isAttachment(part: Part): boolean {
   if (part.parts) return part.parts.length === 0 && part.length > 0
   return !isBodyText(part)
+}
+
+/** Whether a leaf is a calendar object (RFC 5545), as the types and names that mailers give it tell. */
+export function isCalendar({ type, filename, parts }: Part): boolean {
+  if (parts) return false
+  return type === 'text/calendar' || type === 'application/ics' || (filename?.toLowerCase().endsWith('.ics') ?? false)
 }
 
 /** The part at a path; undefined where there is none. */
@@ -128,7 +134,7 @@ export function describePart(
     contentId: text(bare(fields.get('content-id'))),
     description: text(decodeEncodedWords(decoded(fields.get('content-description')))),
     method: text(parameter(content.params, 'method')?.toUpperCase()),
-    protocol: text(parameter(content.params, content.value === 'multipart/report' ? 'report-type' : 'protocol')),
+    protocol: text(parameter(content.params, protocolParameter(content.value))),
     flowed: content.value === 'text/plain' && isWord(content, 'format', 'flowed'),
     delsp: isWord(content, 'delsp', 'yes'),
   }
@@ -148,6 +154,12 @@ function contentType(field: string | undefined, inDigest: boolean): Structured {
   const type = MEDIA_TYPE.exec(read.value)?.[0]
   // What is no type at all is the default (RFC 2045 section 5.2), which in a digest is a message (RFC 2046 section 5.1.5).
   return { value: type ?? (inDigest ? 'message/rfc822' : 'text/plain'), params: read.params }
+}
+
+/** Which parameter tells what a protected or reporting part holds (RFC 1847, RFC 6522, RFC 8551 section 3.2.2). */
+function protocolParameter(type: string): string {
+  if (type === 'multipart/report') return 'report-type'
+  return type.endsWith('pkcs7-mime') ? 'smime-type' : 'protocol'
 }
 
 /** QUIRK: the first word counts, so that `(comment) "base64";` is understood. */

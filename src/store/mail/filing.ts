@@ -1,5 +1,6 @@
 /** Makes messages exist: one batch of counters, events, whatever else belongs to them, and last the messages. */
 import { type SQL, sql } from 'drizzle-orm'
+import type { Marks } from '../../mail/marks.ts'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import { noneSuppressed } from '../suppressions.ts'
@@ -36,6 +37,7 @@ export type NewMessage = {
   rawKey: string
   verdicts: Verdicts | null
   problems: string[]
+  marks: Marks | null
   tags: Tag[]
   recipients: Recipient[] | null
   lastEvent: string | null
@@ -183,13 +185,13 @@ function insertMessage(message: NewMessage, change: Change, later: number): SQL 
   const keywords = JSON.stringify(Object.fromEntries(message.keywords.map((keyword) => [keyword, true])))
   return sql`INSERT INTO messages (account, direction, id, created_at, mailbox, uid, modseq, keywords, thread,
       msgid_hash, dedupe, message_id, sender, recipient, address, tag, parties, subject, preview, dated, size,
-      has_attachment, parts, raw_key, verdicts, problems, tags, recipients, last_event, scheduled_at, due)
+      has_attachment, parts, raw_key, verdicts, problems, marks, tags, recipients, last_event, scheduled_at, due)
     SELECT ${account}, ${message.direction}, ${message.id}, ${message.createdAt}, ${message.mailbox}, ${seq}, ${seq},
       ${keywords}, COALESCE(${known}, ${message.thread}), ${message.msgidHash}, ${message.dedupe}, ${message.messageId},
       ${message.sender}, ${message.recipient}, ${message.address}, ${message.tag}, ${JSON.stringify(message.parties)},
       ${message.subject}, ${message.preview}, ${message.dated}, ${message.size}, ${message.hasAttachment ? 1 : 0},
       ${capped(message.parts)}, ${message.rawKey}, ${orNull(message.verdicts)},
-      ${message.problems.length > 0 ? JSON.stringify(message.problems) : null},
+      ${message.problems.length > 0 ? JSON.stringify(message.problems) : null}, ${orNull(message.marks)},
       ${message.tags.length > 0 ? JSON.stringify(message.tags) : null}, ${orNull(message.recipients)},
       ${message.lastEvent}, ${message.scheduledAt ?? null}, ${message.due}
     WHERE ${made(change)}`

@@ -1,5 +1,6 @@
 /** What a message's row says, read out of its columns. */
 import { type SQL, sql } from 'drizzle-orm'
+import type { Marks } from '../../mail/marks.ts'
 import type { Part } from '../../mail/mime/parts.ts'
 import type { Row } from './change.ts'
 import type { Parties, Recipient, Tag, Verdicts } from './shapes.ts'
@@ -27,6 +28,7 @@ export type MessageLine = {
   dated: number | null
   size: number
   hasAttachment: boolean
+  marks: Marks | null
   lastEvent: string | null
   scheduledAt: number | null
 }
@@ -48,7 +50,7 @@ export type StoredMessage = MessageLine & {
 export const LINE: SQL = sql.raw(
   ['id', 'direction', 'created_at', 'mailbox', 'uid', 'modseq', 'keywords', 'thread', 'message_id', 'sender']
     .concat(['recipient', 'address', 'tag', 'parties', 'subject', 'preview', 'dated', 'size', 'has_attachment'])
-    .concat(['last_event', 'scheduled_at'])
+    .concat(['marks', 'last_event', 'scheduled_at'])
     .map((column) => `m.${column}`)
     .concat('(SELECT b.id FROM mailboxes AS b WHERE b.account = m.account AND b.number = m.mailbox) AS mailbox_id')
     .join(', '),
@@ -78,6 +80,7 @@ export function asLine(row: Row): MessageLine {
     dated: numberOrNull(row.dated),
     size: Number(row.size),
     hasAttachment: Number(row.has_attachment) === 1,
+    marks: fromColumn<Marks>(row.marks),
     lastEvent: orNull(row.last_event),
     scheduledAt: numberOrNull(row.scheduled_at),
   }
