@@ -10,6 +10,7 @@ export type Cost = { trips: number; written: number; read: number; puts: number;
 export type Reply = { status: number; body: string; ms: number; cost?: Cost }
 
 export type Caller = {
+  origin: string
   call(call: Call): Promise<Reply>
   close(): void
 }
@@ -19,7 +20,7 @@ export type Load = { perSecond: number; p50: number; p95: number; cost?: Cost }
 /** Calls one origin; an answer that is no success throws. */
 export function callerOf(origin: string, connections: number): Caller {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
-  return { call: (call) => send(origin, agent, call), close: () => agent.destroy() }
+  return { origin, call: (call) => send(origin, agent, call), close: () => agent.destroy() }
 }
 
 /** Makes `count` calls, `atOnce` of them at a time. */

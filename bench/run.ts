@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { measureInbound, measureLarge, measureSending, type Pair, type Side } from './accepting.ts'
 import { inbound, makeAccount, makeInboundKey, SECRETS } from './account.ts'
+import { measureAttachment } from './attachment.ts'
 import { fillInbox } from './fill.ts'
 import { measureLists } from './lists.ts'
 import { callerOf, load } from './load.ts'
@@ -71,7 +72,7 @@ async function measure(): Promise<Row[]> {
   const pair: Pair = { floor, ours, account, inboundKey, rounds: quick ? 3 : 7, requests: quick ? 80 : 200 }
 
   say('bringing mail in')
-  const large = await measureLarge(pair)
+  const large = [...(await measureLarge(pair)), ...(await measureAttachment(pair))]
   settle()
   const arriving = await measureInbound(pair)
   rows.push(...arriving, ...large)
