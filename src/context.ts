@@ -43,6 +43,8 @@ export type Wake = {
   relay(account: AccountRef, messages: string[]): void
   /** The account has events that an endpoint may be waiting for, or will have a try due after so many seconds. */
   webhooks(account: AccountRef, delaySeconds?: number): void
+  /** There are tasks of the account that are due at once. */
+  owed(account: AccountRef): void
 }
 
 /** The network, as far as it may be reached. */

@@ -3,8 +3,8 @@ import { consoleLog, describeError } from '../base/log.ts'
 import type { Context, Wake } from '../context.ts'
 import type { AccountRef } from '../store/stores.ts'
 
-/** What a queue carries: keys only. Either queue's messages have this shape. */
-export type WakeUp = { account: AccountRef; messages?: string[] }
+/** What a queue carries: keys only. Either queue's messages have this shape; `owed` is for tasks of the account. */
+export type WakeUp = { account: AccountRef; messages?: string[]; owed?: true }
 
 type Sender = { send(body: WakeUp, options?: { delaySeconds?: number }): Promise<unknown> }
 
@@ -13,6 +13,7 @@ export function queueWake(queues: { outbound: Sender; dispatch: Sender }, later:
   return {
     relay: (account, messages) => later(queues.outbound.send({ account, messages })),
     webhooks: (account, delaySeconds = 0) => later(queues.dispatch.send({ account }, { delaySeconds })),
+    owed: (account) => later(queues.outbound.send({ account, owed: true })),
   }
 }
 

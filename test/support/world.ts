@@ -19,7 +19,7 @@ export type World = {
   /** Moves the clock. */
   pass(ms: number): void
   /** What would have been woken, in order. */
-  woken: { what: 'relay' | 'webhooks'; account: string; messages?: string[] }[]
+  woken: { what: 'relay' | 'webhooks' | 'owed'; account: string; messages?: string[] }[]
   /** Waits for all that was left for later. */
   idle(): Promise<void>
 }
@@ -62,6 +62,7 @@ export async function makeWorld(
     wake: {
       relay: (account, messages) => void woken.push({ what: 'relay', account: account.id, messages }),
       webhooks: (account) => void woken.push({ what: 'webhooks', account: account.id }),
+      owed: (account) => void woken.push({ what: 'owed', account: account.id }),
     },
     net: { connect: refuse, fetch: refuse, checkHost: async () => {}, resolve: refuse, ...given.net },
   }
