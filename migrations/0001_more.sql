@@ -19,6 +19,7 @@ CREATE TABLE `providers` (
 	PRIMARY KEY(`account`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE UNIQUE INDEX `providers_id` ON `providers` (`id`);--> statement-breakpoint
 CREATE TABLE `rules` (
 	`account` integer NOT NULL,
 	`id` text NOT NULL,
@@ -62,6 +63,7 @@ ALTER TABLE `addresses` ADD `settings` text;--> statement-breakpoint
 ALTER TABLE `api_keys` ADD `limits` text;--> statement-breakpoint
 ALTER TABLE `counters` ADD `key_sent` text;--> statement-breakpoint
 ALTER TABLE `counters` ADD `storage_told` integer DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE `messages` ADD `filed` integer;--> statement-breakpoint
 ALTER TABLE `messages` ADD `marks` text;--> statement-breakpoint
 ALTER TABLE `relays` ADD `kind` text DEFAULT 'smtp' NOT NULL;--> statement-breakpoint
 ALTER TABLE `relays` ADD `priority` integer DEFAULT 10 NOT NULL;--> statement-breakpoint

@@ -183,10 +183,10 @@ function insertMessage(message: NewMessage, change: Change, later: number): SQL 
     CROSS JOIN messages AS m INDEXED BY messages_msgid ON m.account = ${account} AND m.msgid_hash = reference.value
     ORDER BY reference.key LIMIT 1)`
   const keywords = JSON.stringify(Object.fromEntries(message.keywords.map((keyword) => [keyword, true])))
-  return sql`INSERT INTO messages (account, direction, id, created_at, mailbox, uid, modseq, keywords, thread,
+  return sql`INSERT INTO messages (account, direction, id, created_at, mailbox, uid, filed, modseq, keywords, thread,
       msgid_hash, dedupe, message_id, sender, recipient, address, tag, parties, subject, preview, dated, size,
       has_attachment, parts, raw_key, verdicts, problems, marks, tags, recipients, last_event, scheduled_at, due)
-    SELECT ${account}, ${message.direction}, ${message.id}, ${message.createdAt}, ${message.mailbox}, ${seq}, ${seq},
+    SELECT ${account}, ${message.direction}, ${message.id}, ${message.createdAt}, ${message.mailbox}, ${seq}, ${seq}, ${seq},
       ${keywords}, COALESCE(${known}, ${message.thread}), ${message.msgidHash}, ${message.dedupe}, ${message.messageId},
       ${message.sender}, ${message.recipient}, ${message.address}, ${message.tag}, ${JSON.stringify(message.parties)},
       ${message.subject}, ${message.preview}, ${message.dated}, ${message.size}, ${message.hasAttachment ? 1 : 0},

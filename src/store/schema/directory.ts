@@ -184,5 +184,5 @@ export const providers = sqliteTable(
     settings: text('settings'),
     createdAt: integer('created_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.account, table.id] })],
+  (table) => [primaryKey({ columns: [table.account, table.id] }), uniqueIndex('providers_id').on(table.id)],
 )

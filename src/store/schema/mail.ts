@@ -62,6 +62,8 @@ export const messages = sqliteTable(
     mailbox: integer('mailbox').notNull(),
     /** The seq at which it entered its mailbox: ascending, never given twice. */
     uid: integer('uid').notNull(),
+    /** The seq at which it was filed, for ever the same: its place in the search index. Null for older rows: then it is their uid. */
+    filed: integer('filed'),
     /** The seq of its last change. */
     modseq: integer('modseq').notNull(),
     /** JSON object: keyword → true. */
