@@ -10,6 +10,7 @@ export const PROBLEM_CODES = [
   'method_not_allowed',
   'invalid_idempotent_request',
   'concurrent_idempotent_requests',
+  'conflict',
   'length_required',
   'payload_too_large',
   'invalid_request',

@@ -23,12 +23,16 @@ export const EVENT_TYPES = {
   'domain.deleted': 'A domain was removed.',
   'suppression.added': 'An address is not sent to any more.',
   'suppression.removed': 'An address is sent to again.',
+  'message.created': 'Messages were made that were neither sent nor received: drafts, copies, imported mail.',
+  'message.replaced': 'A draft was written anew; it has a new uid.',
   'message.updated': 'Keywords of messages changed.',
   'message.moved': 'Messages went to another mailbox.',
   'message.deleted': 'Messages were removed for good.',
   'mailbox.created': 'A mailbox was made.',
   'mailbox.updated': 'A mailbox changed.',
   'mailbox.deleted': 'A mailbox was removed.',
+  'account.storage_warning':
+    'The account’s mail takes nine tenths of its storage. Told once, until there is room again.',
   'webhook.disabled': 'An endpoint is not called any more, because it failed for days or asked for it.',
 } as const satisfies Record<`${string}.${string}`, string>
 
@@ -68,15 +72,9 @@ export const ListEvents = route({
       .meta({ description: 'The seq after which to begin: `next_after` of the page before.' }),
     types: z.string().max(2000).optional().meta({ description: 'Only these types, separated by commas.' }),
     limit: z.coerce.number().int().min(1).max(100).default(100).meta({ description: 'How many, 1 to 100.' }),
-    wait: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .max(30)
-      .default(0)
-      .meta({
-        description: 'Where there is nothing yet: how many seconds to wait for it before an empty page is answered.',
-      }),
+    wait: z.coerce.number().int().min(0).max(30).default(0).meta({
+      description: 'Where there is nothing yet: how many seconds to wait for it before an empty page is answered.',
+    }),
   }),
   answer: z.object({
     object: z.literal('list'),

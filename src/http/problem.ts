@@ -12,6 +12,7 @@ const FACE = {
   method_not_allowed: { status: 405 },
   invalid_idempotent_request: { status: 409 },
   concurrent_idempotent_requests: { status: 409 },
+  conflict: { status: 409 },
   length_required: { status: 411 },
   payload_too_large: { status: 413 },
   invalid_request: { status: 400, name: 'validation_error' },

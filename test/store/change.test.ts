@@ -80,3 +80,53 @@ test('an error in any statement leaves nothing of the change behind', async () =
   await expect(makeChange(db, change, [sql`INSERT INTO tasks (kind) VALUES (NULL)`])).rejects.toThrow()
   expect(await counters(account.number)).toMatchObject({ seq: 0, change: null })
 })
+
+test('one change moves as many mailboxes as an account can have, and each is counted once', async () => {
+  const { account } = await makeAccount(world)
+  const boxes = Array.from({ length: 250 }, (_, at) => ({ mailbox: at + 1, messages: at + 2, unread: 1 }))
+  const change = { account: account.number, now: START, events: [] }
+  await makeChange(db, { ...change, token: 'all', boxes }, [])
+  await makeChange(db, { ...change, token: 'twice', boxes: [...boxes.slice(0, 1), ...boxes.slice(0, 1)] }, [])
+  const told = JSON.parse(String((await counters(account.number))?.boxes))
+  expect(Object.keys(told)).toHaveLength(250)
+  expect([told['1'], told['2'], told['250']]).toEqual([
+    [6, 3],
+    [3, 1],
+    [251, 1],
+  ])
+})
+
+test('storage that is nearly full is told once, in the step before the change, and again only after there was room', async () => {
+  const { account } = await makeAccount(world)
+  await runBatch(db, [sql`UPDATE counters SET storage_bytes = 1000 WHERE account = ${account.number}`])
+  const gain = (bytes: number) =>
+    makeChange(
+      db,
+      { account: account.number, now: START, token: `${bytes}.${gains++}`, bytes, events: [{ type: 'a', data: {} }] },
+      [],
+    )
+  let gains = 0
+  const told = async () =>
+    (
+      await db.all<{ seq: number; type: string; data: string }>(
+        sql`SELECT seq, type, data FROM events WHERE account = ${account.number} ORDER BY seq`,
+      )
+    ).map(({ seq, type, data }) => (type === 'a' ? seq : { seq, ...JSON.parse(data) }))
+  const warning = (seq: number, used: number) => ({
+    seq,
+    account: account.id,
+    used_bytes: used,
+    storage_bytes: 1000,
+  })
+  await gain(899)
+  expect(await told()).toEqual([1])
+  expect(await gain(11)).toMatchObject({ seq: 3 })
+  await gain(10)
+  await gain(-60)
+  await gain(60)
+  expect(await told()).toEqual([1, warning(2, 910), 3, 4, 5, 6])
+  await gain(-80)
+  await gain(60)
+  expect(await told()).toEqual([1, warning(2, 910), 3, 4, 5, 6, 7, warning(8, 900), 9])
+  expect(await gain(101)).toBeUndefined()
+})

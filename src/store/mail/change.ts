@@ -60,6 +60,7 @@ export async function makeChanges(
 ): Promise<(Changed | undefined)[]> {
   const batches = changes.map(({ change, others }) => [
     moveCounters(change),
+    ...((change.bytes ?? 0) > 0 ? [warnOfStorage(change)] : []),
     ...change.events.map(insertEvent(change)),
     ...others,
   ])
@@ -94,20 +95,48 @@ function moveCounters(change: Change): SQL {
   const fits = bytes > 0 ? sql` AND (storage_bytes IS NULL OR bytes + ${bytes} <= storage_bytes)` : sql``
   const allowed = sends > 0 ? sql` AND (sends_per_day IS NULL OR ${sentToday} + ${sends} <= sends_per_day)` : sql``
   const counted = sends > 0 ? sql`, sent = ${sentToday} + ${sends}, day = ${day}` : sql``
-  return sql`UPDATE counters SET seq = seq + ${Math.max(1, change.events.length + (change.steps ?? 0))}, bytes = bytes + ${bytes},
+  const full = (share: number) => sql`(storage_bytes IS NOT NULL AND bytes + ${bytes} >= storage_bytes * ${share})`
+  // A warning takes the step before all others, so that those are found by counting from the end.
+  const warned = bytes > 0 ? sql` + (storage_told = 0 AND ${full(NEARLY_FULL)})` : sql``
+  const told = sql`CASE WHEN ${full(NEARLY_FULL)} THEN CASE storage_told WHEN 0 THEN ${bytes > 0 ? JUST_TOLD : 0} ELSE 1 END
+    WHEN ${full(ROOM_AGAIN)} THEN MIN(storage_told, 1) ELSE 0 END`
+  return sql`UPDATE counters SET seq = seq + ${steps(change)}${warned}, bytes = bytes + ${bytes},
+    ${bytes === 0 ? sql`` : sql`storage_told = ${told}, `}
     messages = messages + ${messages}, boxes = ${movedBoxes(change)}, change = ${change.token}${counted}
     WHERE account = ${change.account} AND state = 'active'${fits}${allowed}${change.only ? sql` AND ${change.only}` : sql``}
     RETURNING seq, listeners`
 }
 
-function movedBoxes(change: Change): SQL {
-  return (change.boxes ?? []).reduce((boxes, { mailbox, messages, unread }) => {
-    const path = `$."${mailbox}"`
-    // D1 binds numbers as REAL, which JSON would show as 1.0.
-    const plus = (at: number, more: number) =>
-      sql`CAST(COALESCE(json_extract(boxes, ${`${path}[${at}]`}), 0) + ${more} AS INTEGER)`
-    return sql`json_set(${boxes}, ${path}, json_array(${plus(0, messages)}, ${plus(1, unread)}))`
-  }, sql`boxes`)
+/** One JSON object of all that moves, because a bound parameter for each would pass D1's hundred. */
+function movedBoxes({ boxes = [] }: Change): SQL {
+  if (boxes.length === 0) return sql`boxes`
+  const moves = JSON.stringify(boxes.map(({ mailbox, messages, unread }) => [mailbox, messages, unread]))
+  const plus = (at: number) =>
+    sql.raw(
+      `CAST(COALESCE(boxes ->> ('$."' || (b.value ->> 0) || '"[${at}]'), 0) + SUM(b.value ->> ${at + 1}) AS INTEGER)`,
+    )
+  return sql`json_patch(boxes, (SELECT json_group_object(number, json_array(messages, unread)) FROM
+    (SELECT CAST(b.value ->> 0 AS TEXT) AS number, ${plus(0)} AS messages, ${plus(1)} AS unread
+      FROM json_each(${moves}) AS b GROUP BY b.value ->> 0)))`
+}
+
+/** Told once when a gain passes this share of the account's storage, and not again before it has fallen below the other. */
+const NEARLY_FULL = 0.9
+const ROOM_AGAIN = 0.85
+
+/** `storage_told` by the change that is being made; 1 from the next one on. */
+const JUST_TOLD = 2
+
+function warnOfStorage(change: Change): SQL {
+  return sql`INSERT INTO events (account, seq, type, message, data, created_at)
+    SELECT account, seq - ${steps(change)}, 'account.storage_warning', NULL,
+      json_object('account', account_id, 'used_bytes', bytes, 'storage_bytes', storage_bytes), ${change.now}
+    FROM counters WHERE account = ${change.account} AND change = ${change.token} AND storage_told = ${JUST_TOLD}`
+}
+
+/** How many seqs it takes, a warning aside. */
+function steps({ events, steps = 0 }: Change): number {
+  return Math.max(1, events.length + steps)
 }
 
 function insertEvent(change: Change): (event: NewEvent, at: number) => SQL {
