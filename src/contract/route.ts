@@ -18,6 +18,8 @@ export const ACCOUNT_SCOPES = [
   'keys:write',
   'relays:read',
   'relays:write',
+  'providers:read',
+  'providers:write',
   'webhooks:read',
   'webhooks:write',
   'events:read',

@@ -6,14 +6,12 @@ import { concat } from '../base/bytes.ts'
 import { describeError } from '../base/log.ts'
 import { type Context, newToken } from '../context.ts'
 import { MAX_PARSED_BYTES } from '../mail/mime/skeleton.ts'
-import { type Returned, readReturned } from '../mail/returned/returned.ts'
-import { newSuppression, storedKey } from '../record/suppression.ts'
-import { findSent, recordFeedback } from '../store/mail/feedback.ts'
+import { readReturned } from '../mail/returned/returned.ts'
 import { claimFeedback, type FeedbackState, type FeedbackTask } from '../store/mail/feedback-tasks.ts'
 import { finishTask, postponeTask } from '../store/mail/tasks.ts'
 import { deleteRaw, getRaw } from '../store/objects.ts'
 import { type AccountRef, mailOf } from '../store/stores.ts'
-import { applyReturned } from './apply.ts'
+import { recordReturned, toldOf } from './record.ts'
 
 /** Claimed together, and read four at a time: an invocation has six connections that may wait. */
 const GROUP = 20
@@ -30,9 +28,6 @@ const CLAIM_MS = 3 * 60_000
 const MAX_ATTEMPTS = 20
 const FIRST_PAUSE_MS = 60_000
 const LONGEST_PAUSE_MS = 6 * 3_600_000
-
-/** The relay writes to the same rows; whoever loses this often gives way until later. */
-const MAX_RACES = 4
 
 /** Takes up what came back and is due, in every mail database; trouble with one holds up no other. */
 export async function sweepFeedback(ctx: Context): Promise<void> {
@@ -75,7 +70,7 @@ async function take(ctx: Context, mailDb: string, { task, state }: FeedbackTask)
     if (hopeless) ctx.log('error', 'feedback was given up', about)
     const account = hopeless ? undefined : await apply(ctx, mailDb, task.account, state)
     // The bytes before the task: without it nobody would know of them.
-    if (state) await deleteRaw(ctx.stores, [state.key])
+    if (state && 'key' in state) await deleteRaw(ctx.stores, [state.key])
     await finishTask(db, task)
     return account
   } catch (error) {
@@ -93,28 +88,11 @@ async function apply(
   account: number,
   state: FeedbackState,
 ): Promise<AccountRef | undefined> {
+  const place = { mailDb, account }
+  if ('told' in state) return recordReturned(ctx, place, state, (address) => toldOf(address, state.told))
   const raw = await readStart(ctx, state.key)
-  let returned: Returned | undefined
-  for (let race = 0; raw && race < MAX_RACES; race++) {
-    const sent = await findSent(ctx.stores, mailDb, account, state.message)
-    const recipient = sent?.recipients[state.recipient]
-    // Deleted meanwhile, or its account is closing: there is nothing left that it could change.
-    if (!sent || !recipient) return undefined
-    returned ??= readReturned(raw, { recipient: recipient.address, from: state.from })
-    const change = applyReturned(sent, state.recipient, returned, ctx.now())
-    if (!change) {
-      const why = returned.kind === 'nothing' ? returned.why : `it is ${recipient.state} already`
-      ctx.log('info', 'feedback changes nothing', { account, message: sent.id, kind: returned.kind, why })
-      return undefined
-    }
-    const { suppress } = change
-    const suppressions = suppress ? [newSuppression(ctx, storedKey(recipient.address), suppress, sent.id)] : []
-    const step = { ...change, suppressions, now: ctx.now(), token: newToken(ctx) }
-    const written = await recordFeedback(ctx.stores, sent, step)
-    if (written) return written.listeners > 0 ? sent.account : undefined
-  }
-  if (raw) throw new Error('the message kept changing')
-  return undefined
+  if (!raw) return undefined
+  return recordReturned(ctx, place, state, (recipient) => readReturned(raw, { recipient, from: state.from }))
 }
 
 /** As much of the bytes as is ever parsed; undefined where they are gone, and so were read before. */

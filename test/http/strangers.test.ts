@@ -76,6 +76,7 @@ async function ownThings(owner: Party): Promise<Record<string, Record<string, st
     '/api-keys': { id: (await first('/api-keys')).id ?? '' },
     '/templates': { id: await make('/templates', { name: 'Own', html: 'Salom' }) },
     '/relays': { id: await make('/relays', { host: 'localhost', port: 2525, security: 'none' }) },
+    '/providers': { id: await make('/providers', { kind: 'ses' }) },
     '/emails': { id: sent, aid: (await first(`/emails/${sent}/attachments`)).id ?? '' },
     '/emails/receiving': { id: received, aid: (await first(`/emails/receiving/${received}/attachments`)).id ?? '' },
     '/messages': { id: received, part: (await first(`/messages/${received}/attachments`)).id ?? '' },

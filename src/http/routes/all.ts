@@ -4,6 +4,7 @@ import { accounts } from './directory/accounts.ts'
 import { addresses } from './directory/addresses.ts'
 import { apiKeys } from './directory/api-keys.ts'
 import { domains } from './directory/domains.ts'
+import { providers } from './directory/providers.ts'
 import { relays } from './directory/relays.ts'
 import { docs } from './docs.ts'
 import { emailsRead } from './emails-read.ts'
@@ -29,6 +30,7 @@ export const routes: readonly Bound[] = [
   ...addresses,
   ...apiKeys,
   ...relays,
+  ...providers,
   ...inbound,
   ...sending,
   ...answers,

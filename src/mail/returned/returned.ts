@@ -36,7 +36,10 @@ export type Returned =
   /** The reader called it unwanted. */
   | { kind: 'complained'; type: string }
   /** It says nothing of the delivery: passed on to where no report comes from, a vacation, a receipt, some person's mail. */
-  | { kind: 'nothing'; why: 'relayed' | 'auto-reply' | 'receipt' | 'not-a-complaint' | 'not-understood' }
+  | { kind: 'nothing'; why: Nothing }
+
+/** `of-another`: the one who told it meant an address that our proof is not of. */
+export type Nothing = 'relayed' | 'auto-reply' | 'receipt' | 'not-a-complaint' | 'not-understood' | 'of-another'
 
 /** Whom the mail was sent to, and the reverse path of what came back, where that is known. */
 export type About = { recipient: string; from?: string }
@@ -138,7 +141,16 @@ function byText(read: ReadMessage, explained: string, about: About): Returned {
   return { kind: 'bounced', ...judge(quoted ? [quoted] : [], [explained, subject], undefined) }
 }
 
-type Judged = { reply: ReplyLike; verdict: Verdict }
+export type Judged = { reply: ReplyLike; verdict: Verdict }
+
+/** Judges a diagnosis as a report or a service quotes it (`smtp; 550 5.1.1 who?`), with the code given beside it. */
+export function judgeReply(diagnostic: string, status: string | undefined): Judged {
+  const bare = diagnostic
+    .replace(/^[A-Za-z0-9-]{1,40}[ \t]*;/, '')
+    .trim()
+    .slice(0, MAX_DIAGNOSTIC)
+  return judgeOne(diagnosed({ addresses: [], diagnostic: bare, ...(status ? { status } : {}) }), status)
+}
 
 /**
  * Judges a failure by the first of the replies that says something; where none does, by the words around them.

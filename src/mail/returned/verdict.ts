@@ -15,6 +15,9 @@ export type BounceSubType =
   | 'MessageTooLarge'
   | 'ContentRejected'
   | 'AttachmentRejected'
+  /** On a list of the service that relays: of the addresses that bounced to anybody, or of its customer's own. */
+  | 'Suppressed'
+  | 'OnAccountSuppressionList'
 
 export type Verdict = {
   type: 'Permanent' | 'Transient' | 'Undetermined'

@@ -1,13 +1,20 @@
-/** What came back and is still to be read: one task each, made when the bytes are stored. */
+/** What came back and is still to be applied: one task each, made when the bytes are stored, or with what a service told. */
 import { sql } from 'drizzle-orm'
+import type { Returned } from '../../mail/returned/returned.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import { claimTasks, type Task } from './tasks.ts'
 
 /** The kind of these tasks. */
 export const FEEDBACK = 'feedback'
 
-/** The sent message and the recipient it is about, where its bytes lie, and its reverse path. */
-export type FeedbackState = { message: string; recipient: number; key: string; from: string }
+/** The sent message and the recipient it is about. */
+export type About = { message: string; recipient: number }
+
+/** Bytes, and the reverse path they came with; or what a service told of an address. */
+export type FeedbackState = About & ({ key: string; from: string } | { told: Told })
+
+/** It counts only where the address is the recipient's. */
+export type Told = { address: string; returned: Returned }
 
 /** Adds the task while the account is open; false where it is closed. Repeated, it adds none. */
 export async function addFeedbackTask(
@@ -32,7 +39,7 @@ export async function hasFeedbackTask(stores: Stores, account: AccountRef, id: s
   return rows.length > 0
 }
 
-/** A task that is ours; `state` is undefined where it is none that reception wrote. */
+/** A task that is ours; `state` is undefined where it is none that was written here. */
 export type FeedbackTask = { task: Task; state: FeedbackState | undefined }
 
 /** Claims what is to be read in one database, the longest due first. */
@@ -47,8 +54,14 @@ export async function claimFeedback(
 
 function asState(state: unknown): FeedbackState | undefined {
   if (typeof state !== 'object' || state === null) return undefined
-  const { message, recipient, key, from } = state as Partial<Record<keyof FeedbackState, unknown>>
+  const { message, recipient, key, from, told } = state as Partial<Record<string, unknown>>
   if (typeof message !== 'string' || typeof recipient !== 'number') return undefined
+  if (typeof told === 'object' && told !== null) return { message, recipient, told: asTold(told) }
   if (typeof key !== 'string' || typeof from !== 'string') return undefined
   return { message, recipient, key, from }
+}
+
+/** Nobody writes a task with this member but `addFeedbackTask`. */
+function asTold(told: object): Told {
+  return told as Told
 }

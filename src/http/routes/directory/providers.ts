@@ -1,0 +1,25 @@
+import * as contract from '../../../contract/directory/providers.ts'
+import {
+  createProvider,
+  deleteProvider,
+  getProvider,
+  listProviders,
+  patchProvider,
+} from '../../../directory/providers/providers.ts'
+import { takeCall } from '../../../feedback/told.ts'
+import { readBytes } from '../../raw-body.ts'
+import { type Bound, on, param } from '../../route.ts'
+
+/** SNS sends 256 KiB, escaped once more; others less. */
+const MAX_CALL = 1024 * 1024
+
+export const providers: Bound[] = [
+  on(contract.CreateProvider, ({ ctx, body, once }) => createProvider(ctx, body, once)),
+  on(contract.ListProviders, ({ ctx, query }) => listProviders(ctx, query)),
+  on(contract.GetProvider, ({ ctx, params }) => getProvider(ctx, param(params, 'id'))),
+  on(contract.PatchProvider, ({ ctx, params, body }) => patchProvider(ctx, param(params, 'id'), body)),
+  on(contract.DeleteProvider, ({ ctx, params }) => deleteProvider(ctx, param(params, 'id'))),
+  on(contract.TakeEvents, async ({ ctx, params, request }) =>
+    takeCall(ctx, param(params, 'id'), { headers: request.headers, body: await readBytes(request, MAX_CALL) }),
+  ),
+]
