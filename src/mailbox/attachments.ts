@@ -83,7 +83,7 @@ export async function followAttachmentLink(ctx: Context, token: string): Promise
   if (!part || !isAttachment(part)) throw noSuchLink()
   const encoded = await streamRaw(ctx, message, { start: part.body, end: part.body + part.length })
   return {
-    stream: encoded.pipeThrough(decodeStream(encodingOf(part))),
+    stream: decodeStream(encoded, encodingOf(part)),
     size: part.size,
     type: part.type,
     filename: part.filename ?? 'attachment',

@@ -26,15 +26,24 @@ export function makeDecoder(encoding: string): Decoder {
   return kind === 'quoted-printable' ? new QuotedPrintableDecoder() : { write: (chunk) => chunk, end: () => EMPTY }
 }
 
+/** Asked for in large pieces: a storage hands out small ones, and each costs a turn of the loop. */
+const PIECE = 64 * 1024
+
 /** Decodes a part's body as it streams: the bytes [body, body + length) of the raw message become `size` bytes. */
-export function decodeStream(encoding: string): TransformStream<Uint8Array, Uint8Array> {
+export function decodeStream(encoded: ReadableStream<Uint8Array>, encoding: string): ReadableStream<Uint8Array> {
   const decoder = makeDecoder(encoding)
-  const pass = (bytes: Uint8Array, controller: TransformStreamDefaultController<Uint8Array>) => {
-    if (bytes.length > 0) controller.enqueue(bytes)
-  }
-  return new TransformStream<Uint8Array, Uint8Array>({
-    transform: (chunk, controller) => pass(decoder.write(chunk), controller),
-    flush: (controller) => pass(decoder.end(), controller),
+  const reader = encoded.getReader({ mode: 'byob' })
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      for (;;) {
+        const { done, value } = await reader.read(new Uint8Array(PIECE))
+        const bytes = done ? decoder.end() : decoder.write(value)
+        if (bytes.length > 0) controller.enqueue(bytes)
+        if (done) controller.close()
+        if (done || bytes.length > 0) return
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
   })
 }
 
@@ -65,6 +74,17 @@ class Base64Decoder implements Decoder {
     let { held, count } = this
     let to = 0
     for (let at = 0; at < chunk.length; at++) {
+      if (count === 0) {
+        // Nearly all of it is whole units: four at once is several times as fast.
+        for (const last = chunk.length - 4; at <= last; at += 4) {
+          const unit = unitAt(chunk, at)
+          if (unit < 0) break
+          out[to++] = unit >>> 16
+          out[to++] = unit >>> 8
+          out[to++] = unit
+        }
+        if (at >= chunk.length) break
+      }
       const bits = SIX_BITS[chunk[at] ?? 0] ?? JUNK
       if (bits < PAD) {
         held = (held << 6) | bits
@@ -93,6 +113,16 @@ class Base64Decoder implements Decoder {
 }
 
 const PADDING = Uint8Array.of(EQUALS)
+
+/** The 24 bits that four digits stand for; negative where one of the four is none. */
+function unitAt(chunk: Uint8Array, at: number): number {
+  const first = SIX_BITS[chunk[at] ?? 0] ?? JUNK
+  const second = SIX_BITS[chunk[at + 1] ?? 0] ?? JUNK
+  const third = SIX_BITS[chunk[at + 2] ?? 0] ?? JUNK
+  const fourth = SIX_BITS[chunk[at + 3] ?? 0] ?? JUNK
+  if ((first | second | third | fourth) >= PAD) return -1
+  return (first << 18) | (second << 12) | (third << 6) | fourth
+}
 
 /** Counts what Base64Decoder would give, without giving it. */
 export class Base64Counter {

@@ -8,14 +8,15 @@ import { mailBytes, seeded } from '../../fixtures/mail/mails.ts'
 const decode = (encoding: string, text: string) => latin1(decodeBytes(encoding, mailBytes(text)))
 
 async function throughStream(encoding: string, chunks: Uint8Array[]) {
-  const source = new ReadableStream<Uint8Array>({
+  const source = new ReadableStream({
+    type: 'bytes',
     start: (controller) => {
-      for (const chunk of chunks) controller.enqueue(chunk)
+      for (const chunk of chunks.filter(({ length }) => length > 0)) controller.enqueue(chunk.slice())
       controller.close()
     },
   })
   const pieces: Uint8Array[] = []
-  for await (const piece of source.pipeThrough(decodeStream(encoding))) pieces.push(piece)
+  for await (const piece of decodeStream(source, encoding)) pieces.push(piece)
   return latin1(concat(pieces))
 }
 
