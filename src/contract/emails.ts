@@ -197,7 +197,11 @@ export const AskRecipient = route({
   tag: 'Receiving',
   summary: 'Whether mail for an envelope recipient would be taken.',
   scope: 'inbound:write',
-  query: z.object({ to: z.string() }),
+  query: z.object({
+    to: z.string(),
+    from: z.string().default('').meta({ description: 'The reverse path, where it is known.' }),
+    size: z.coerce.number().int().min(0).optional().meta({ description: 'Bytes, as SIZE declared them.' }),
+  }),
   answer: z.object({ accept: z.literal(true) }),
-  problems: ['not_found', 'service_unavailable'],
+  problems: ['not_found', 'payload_too_large', 'message_refused', 'service_unavailable'],
 })

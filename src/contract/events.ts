@@ -14,6 +14,7 @@ export const EVENT_TYPES = {
   'email.failed': 'A sent mail was given up.',
   'email.suppressed': 'A recipient of a sent mail was left out, because the address is known to be dead or to object.',
   'email.received': 'A mail came in.',
+  'email.matched': 'A mail came in that a rule asks to tell of.',
   'email.opened': 'A sent mail was opened. Told only where tracking is on.',
   'email.clicked': 'A link in a sent mail was followed. Told only where tracking is on.',
   'email.queued': 'A mail was taken for sending.',

@@ -4,20 +4,24 @@ import { type FieldFault, notFound, Problem } from '../base/problem.ts'
 import { type Caller, newId } from '../context.ts'
 import type { ListQuery } from '../contract/common.ts'
 import type { AddressPatch, NewAddressBody } from '../contract/directory/addresses.ts'
-import { addressKey, parseAddress } from '../mail/address.ts'
+import { type Address, addressKey, parseAddress } from '../mail/address.ts'
 import { isoTime } from '../record/email-event.ts'
 import {
   type AddressRow,
   deleteAddress as deleteRow,
   findAddress,
+  findVerified,
   insertAddress,
   listAddresses as listRows,
   patchAddress as patchRow,
   whyNoAddress,
 } from '../store/directory/addresses.ts'
 import type { Once } from '../store/idempotency.ts'
+import { readSettings, writeSettings } from '../store/receiving/settings.ts'
 import { createOnce } from './create.ts'
 import { listPage } from './list.ts'
+import { parentsOf } from './receiving/senders.ts'
+import { mergeSettings, showSettings } from './receiving/settings.ts'
 import { forgetSenders } from './senders.ts'
 
 /**
@@ -28,18 +32,20 @@ export async function createAddress(ctx: Caller, body: NewAddressBody, once?: On
   const account = ctx.account.number
   const domainOf = ctx.access.key === 'operator' ? 'any' : 'account'
   return createOnce(ctx, account, once, async () => {
-    const parsed = parseAddress(body.address)
+    const parsed = readOwn(body.address)
     if (!parsed) throw refused([{ path: 'address', reason: 'is not an email address' }])
+    const domains = [parsed.domain, ...parentsOf(parsed.domain)]
+    const settings = await mergeSettings(ctx, {}, body, parsed.key)
     const row: AddressRow = {
-      address: addressKey(parsed),
+      address: parsed.key,
       id: newId(ctx),
       account,
-      domain: parsed.domain,
+      domain: (await findVerified(ctx.stores, domains)) ?? parsed.domain,
       name: body.name ?? null,
       forwardTo: JSON.stringify(readForwards(body.forward_to ?? [])),
       expiresAt: body.expires_at ? Date.parse(body.expires_at) : null,
       createdAt: ctx.now(),
-      settings: null,
+      settings: writeSettings(settings),
     }
     return {
       answer: show(row),
@@ -60,19 +66,33 @@ export async function getAddress(ctx: Caller, idOrAddress: string) {
   return show(await ownAddress(ctx, idOrAddress))
 }
 
-/** @throws Problem not_found, validation_error. */
+/** How often a change is tried anew because another one came first. */
+const RACES = 5
+
+/** @throws Problem not_found, validation_error, service_unavailable. */
 export async function patchAddress(ctx: Caller, idOrAddress: string, patch: AddressPatch) {
-  const row = await ownAddress(ctx, idOrAddress)
+  for (let races = 0; races < RACES; races++) {
+    const changed = await tryPatch(ctx, await ownAddress(ctx, idOrAddress), patch)
+    if (changed) return show(changed)
+  }
+  throw new Problem('service_unavailable', 'The address is being changed by others; nothing was changed.', {
+    retryAfter: 1,
+  })
+}
+
+/** Undefined where the row has changed since it was read, or is gone. */
+async function tryPatch(ctx: Caller, row: AddressRow, patch: AddressPatch): Promise<AddressRow | undefined> {
+  const settings = writeSettings(await mergeSettings(ctx, readSettings(row.settings), patch, row.address))
   const changes = {
     ...(patch.name === undefined ? {} : { name: patch.name }),
     ...(patch.forward_to === undefined ? {} : { forwardTo: JSON.stringify(readForwards(patch.forward_to ?? [])) }),
     ...(patch.expires_at === undefined ? {} : { expiresAt: patch.expires_at ? Date.parse(patch.expires_at) : null }),
+    ...(settings === row.settings ? {} : { settings }),
   }
-  if (Object.keys(changes).length === 0) return show(row)
+  if (Object.keys(changes).length === 0) return row
   const changed = await patchRow(ctx.stores, row, changes)
-  if (!changed) throw notFound('Address')
-  forgetSenders()
-  return show(changed)
+  if (changed) forgetSenders()
+  return changed
 }
 
 /** @throws Problem not_found. */
@@ -84,11 +104,19 @@ export async function deleteAddress(ctx: Caller, idOrAddress: string) {
 }
 
 async function ownAddress(ctx: Caller, idOrAddress: string): Promise<AddressRow> {
-  const address = isUuid(idOrAddress) ? undefined : parseAddress(idOrAddress)
-  const by = address ? { address: addressKey(address) } : { id: idOrAddress }
+  const address = isUuid(idOrAddress) ? undefined : readOwn(idOrAddress)
+  const by = address ? { address: address.key } : { id: idOrAddress }
   const row = await findAddress(ctx.stores, ctx.account.number, by)
   if (!row) throw notFound('Address')
   return row
+}
+
+/** An address or a wildcard of ours: how it is registered, and its domain; a wildcard's is the one whose sub-domains it is for. */
+function readOwn(text: string): { key: string; domain: string } | undefined {
+  const below = text.startsWith('*@*.')
+  const parsed: Address | undefined = parseAddress(below ? `*@${text.slice(4)}` : text)
+  if (!parsed) return undefined
+  return { key: below ? `*@*.${parsed.domain}` : addressKey(parsed), domain: parsed.domain }
 }
 
 function readForwards(texts: readonly string[]): string[] {
@@ -130,6 +158,7 @@ function show(row: AddressRow) {
     name: row.name,
     forward_to: asTexts(JSON.parse(row.forwardTo)),
     expires_at: row.expiresAt === null ? null : isoTime(row.expiresAt),
+    ...showSettings(readSettings(row.settings)),
     created_at: isoTime(row.createdAt),
   }
 }

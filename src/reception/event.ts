@@ -9,8 +9,11 @@ import type { NewMessage } from '../store/mail/filing.ts'
 /** An event row is told whole each time; a mail of a thousand parts tells of the first of them. */
 const MAX_TOLD = 100
 
+/** Where it went, and the rules that matched: the mailbox by its role, or else its id. */
+export type Outcome = { mailbox: string; rules: { id: string | null; name: string }[] }
+
 /** `email.received`, complete as it is told. */
-export function receivedEvent(message: NewMessage, root: Part): NewEvent {
+export function receivedEvent(message: NewMessage, root: Part, { mailbox, rules }: Outcome): NewEvent {
   const ids = attachmentIds(message.id, root)
   const data = {
     email_id: message.id,
@@ -23,6 +26,9 @@ export function receivedEvent(message: NewMessage, root: Part): NewEvent {
     message_id: message.messageId === null ? '' : `<${message.messageId}>`,
     subject: message.subject,
     tag: message.tag,
+    mailbox,
+    keywords: Object.fromEntries(message.keywords.map((keyword) => [keyword, true])),
+    rules,
     attachments: listAttachments(root)
       .slice(0, MAX_TOLD)
       .map((attachment) => ({
@@ -34,4 +40,9 @@ export function receivedEvent(message: NewMessage, root: Part): NewEvent {
       })),
   }
   return { type: 'email.received', message: message.id, data }
+}
+
+/** `email.matched`: the same, for one rule that asked to be told of. */
+export function matchedEvent(received: NewEvent, rule: { id: string | null; name: string }): NewEvent {
+  return { ...received, type: 'email.matched', data: { ...received.data, rule } }
 }

@@ -61,6 +61,13 @@ export async function getRaw(
   return (await stores.raw.get(key, options)) ?? undefined
 }
 
+/** Copies the bytes under a new key: each object is one row's own. @throws where there is nothing to copy. */
+export async function copyRaw(stores: Stores, from: string, to: string): Promise<void> {
+  const object = await getRaw(stores, from)
+  if (!object) throw new Error('there is no such object to copy')
+  await stores.raw.put(to, object.body)
+}
+
 /** Deletes objects, up to 1,000 at a time; those that are gone already are no error. */
 export async function deleteRaw(stores: Stores, keys: string[]): Promise<void> {
   if (keys.length > 0) await stores.raw.delete(keys)

@@ -11,7 +11,7 @@ export async function refusal(
   const [first] = messages
   const size = messages.reduce((sum, message) => sum + message.size, 0)
   const why = first ? await whyNotFiled(ctx.stores, ctx.account, { ...first, size }) : { kind: 'closed' as const }
-  return refused(ctx, why.kind === 'exists' ? 'closed' : why.kind)
+  return refused(ctx, why.kind === 'exists' || why.kind === 'no mailbox' ? 'closed' : why.kind)
 }
 
 /** The refusal of an account that takes no more. */

@@ -2,20 +2,25 @@
 import * as z from 'zod'
 import { deleted, HeaderText, Id, ListQuery, list, Time } from '../common.ts'
 import { route } from '../route.ts'
+import { receivingFields, receivingView } from './receiving.ts'
 
 /** Each is one more mail sent for every mail that comes. */
 const MAX_FORWARDS = 20
 
 const settings = {
   name: HeaderText.max(200).nullish().meta({ description: 'The display name.' }),
-  forward_to: z.array(z.string()).max(MAX_FORWARDS).nullish().meta({ description: 'Kept; nothing is forwarded yet.' }),
+  forward_to: z.array(z.string()).max(MAX_FORWARDS).nullish().meta({
+    description: 'A copy of each mail is sent there, once who lives there has agreed.',
+  }),
   expires_at: z.iso.datetime({ offset: true }).nullish().meta({ description: 'From then on it takes no mail.' }),
+  ...receivingFields,
 }
 
 export const NewAddressBody = z
   .strictObject({
     address: z.string().meta({
-      description: '`local@domain`, or the wildcard `*@domain`. Mail to `local+tag@domain` reaches `local@domain`.',
+      description:
+        '`local@domain`, the wildcard `*@domain`, or `*@*.domain` for all its sub-domains. Mail to `local+tag@domain` reaches `local@domain`.',
       example: 'hello@demo.test',
     }),
     ...settings,
@@ -37,6 +42,7 @@ export const Address = z
     name: z.string().nullable(),
     forward_to: z.array(z.string()),
     expires_at: Time.nullable(),
+    ...receivingView,
     created_at: Time,
   })
   .meta({ id: 'Address' })
@@ -80,7 +86,7 @@ export const PatchAddress = route({
   method: 'PATCH',
   path: '/addresses/:id',
   tag,
-  summary: 'Change the name, the forwarding or the expiry of an address; null takes one away.',
+  summary: 'Change settings of an address, and those alone that are named; null takes one away.',
   scope: 'addresses:write',
   body: AddressPatch,
   answer: Address,

@@ -2,7 +2,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Keeping } from '../idempotency.ts'
 import { addresses } from '../schema/directory.ts'
-import type { AccountRef, Stores } from '../stores.ts'
+import type { Stores } from '../stores.ts'
 import { isUsable } from './domains.ts'
 import { insertOnce } from './insert.ts'
 import { type Page, pageBy } from './page.ts'
@@ -24,9 +24,11 @@ export async function insertAddress(
   return insertOnce(
     stores,
     { account: row.account, now: row.createdAt, exists, keeping },
-    (free) => sql`INSERT INTO addresses (address, id, account, domain, name, forward_to, expires_at, created_at)
+    (
+      free,
+    ) => sql`INSERT INTO addresses (address, id, account, domain, name, forward_to, expires_at, created_at, settings)
       SELECT ${row.address}, ${row.id}, ${row.account}, ${row.domain}, ${row.name}, ${row.forwardTo},
-        ${row.expiresAt}, ${row.createdAt} WHERE ${free}
+        ${row.expiresAt}, ${row.createdAt}, ${row.settings} WHERE ${free}
         AND NOT EXISTS (SELECT 1 FROM addresses WHERE address = ${row.address})
         AND EXISTS (SELECT 1 FROM domains WHERE name = ${row.domain} AND verified_at IS NOT NULL AND ${isUsable} ${owner})
         AND (SELECT COUNT(*) FROM addresses WHERE account = ${row.account})
@@ -49,6 +51,15 @@ export async function whyNoAddress(
   if (!why?.open) return 'closed'
   if (!why.domain) return 'domain'
   return why.taken ? 'taken' : 'limit'
+}
+
+/** The first of these domains that anybody has verified. */
+export async function findVerified(stores: Stores, names: readonly string[]): Promise<string | undefined> {
+  const [row] = await stores.directory.all<{ name: string }>(
+    sql`SELECT d.name FROM json_each(${JSON.stringify(names)}) AS wanted
+      CROSS JOIN domains AS d ON d.name = wanted.value AND d.verified_at IS NOT NULL ORDER BY wanted.key LIMIT 1`,
+  )
+  return row?.name
 }
 
 /** The account's address, by its id or itself. */
@@ -81,15 +92,22 @@ export async function listAddresses(
     .limit(limit)
 }
 
+/** Changes an address; undefined where its settings are no longer as they were read, or it is gone. */
 export async function patchAddress(
   stores: Stores,
-  row: Pick<AddressRow, 'account' | 'address'>,
-  patch: Partial<Pick<AddressRow, 'name' | 'forwardTo' | 'expiresAt'>>,
+  row: Pick<AddressRow, 'account' | 'address' | 'settings'>,
+  patch: Partial<Pick<AddressRow, 'name' | 'forwardTo' | 'expiresAt' | 'settings'>>,
 ): Promise<AddressRow | undefined> {
   const [changed] = await stores.directory
     .update(addresses)
     .set(patch)
-    .where(and(eq(addresses.account, row.account), eq(addresses.address, row.address)))
+    .where(
+      and(
+        eq(addresses.account, row.account),
+        eq(addresses.address, row.address),
+        sql`${addresses.settings} IS ${row.settings}`,
+      ),
+    )
     .returning()
   return changed
 }
@@ -101,27 +119,4 @@ export async function deleteAddress(stores: Stores, row: Pick<AddressRow, 'accou
     .where(and(eq(addresses.account, row.account), eq(addresses.address, row.address)))
     .returning({ id: addresses.id })
   return gone.length > 0
-}
-
-/**
- * Who takes mail for the first of these addresses that is there, has not expired, is an open account's and on a domain
- * that receives; in one read.
- */
-export async function findTaker(
-  stores: Stores,
-  candidates: readonly string[],
-  now: number,
-): Promise<{ account: AccountRef; address: string } | undefined> {
-  const [row] = await stores.directory.all<Record<string, string | number>>(
-    sql`SELECT a.address, a.account, o.id, o.mail_db FROM json_each(${JSON.stringify(candidates)}) AS candidate
-      JOIN addresses AS a ON a.address = candidate.value
-      JOIN accounts AS o ON o.number = a.account AND o.state = 'active'
-      LEFT JOIN domains AS d ON d.name = a.domain AND d.verified_at IS NOT NULL
-      WHERE (a.expires_at IS NULL OR a.expires_at > ${now})
-        AND COALESCE(d.settings ->> '$.capabilities.receiving', 'enabled') <> 'disabled'
-      ORDER BY candidate.key LIMIT 1`,
-  )
-  if (!row) return undefined
-  const account = { number: Number(row.account), id: String(row.id), mailDb: String(row.mail_db) }
-  return { account, address: String(row.address) }
 }

@@ -16,7 +16,7 @@ export type SendingDomain = {
 
 /**
  * The verified domain of that name, where the account has it, or has one of these addresses on it; in one read.
- * An address that another account has is no leave to send.
+ * An address that another account has is no leave to send, nor is one that stands on a domain above it.
  */
 export async function findSendingDomain(
   stores: Stores,
@@ -29,7 +29,7 @@ export async function findSendingDomain(
       FROM domains AS d WHERE d.name = ${of.domain} AND d.verified_at IS NOT NULL AND d.${isUsable}
       AND (d.account = ${account} OR EXISTS (SELECT 1 FROM json_each(${JSON.stringify(of.candidates)}) AS candidate
         JOIN addresses AS a ON a.address = candidate.value
-        WHERE a.account = ${account} AND (a.expires_at IS NULL OR a.expires_at > ${of.now})))`,
+        WHERE a.account = ${account} AND a.domain = d.name AND (a.expires_at IS NULL OR a.expires_at > ${of.now})))`,
   )
   if (!row) return undefined
   return {

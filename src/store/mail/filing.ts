@@ -5,7 +5,15 @@ import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import { noneSuppressed } from '../suppressions.ts'
 import { type Change, type Changed, made, makeChange, type NewEvent, newSeq } from './change.ts'
-import { MAX_JSON, type Parties, type Recipient, type StoredParts, type Tag, type Verdicts } from './shapes.ts'
+import {
+  MAILBOXES,
+  MAX_JSON,
+  type Parties,
+  type Recipient,
+  type StoredParts,
+  type Tag,
+  type Verdicts,
+} from './shapes.ts'
 import { addTask } from './tasks.ts'
 
 /** A message as a stage hands it over to be stored. */
@@ -105,7 +113,7 @@ async function file(
     account: number,
     now,
     token,
-    only: sql`${isNew}${clear}${unanswered}`,
+    only: sql`${isNew}${hasMailboxes(number, messages)}${clear}${unanswered}`,
     boxes: gained(messages),
     bytes: messages.reduce((sum, { size }) => sum + size, 0),
     messages: messages.length,
@@ -119,6 +127,14 @@ async function file(
   return makeChange(mailOf(stores, account), change, [...kept, ...owed, ...inserts])
 }
 
+/** Mailboxes of the account's own may have been deleted since they were named. */
+function hasMailboxes(account: number, messages: NewMessage[]): SQL {
+  const own = [...new Set(messages.map(({ mailbox }) => mailbox))].filter((number) => number > MAILBOXES.length)
+  return sql.join(
+    own.map((number) => sql` AND EXISTS (SELECT 1 FROM mailboxes WHERE account = ${account} AND number = ${number})`),
+  )
+}
+
 /** What each mailbox gains. */
 function gained(messages: NewMessage[]): { mailbox: number; messages: number; unread: number }[] {
   return [...Map.groupBy(messages, ({ mailbox }) => mailbox)].map(([mailbox, some]) => ({
@@ -128,22 +144,25 @@ function gained(messages: NewMessage[]): { mailbox: number; messages: number; un
   }))
 }
 
-/** Why a message was not filed: it is there already, or the account takes nothing (more). */
+/** Why a message was not filed: it is there already, its mailbox is not, or the account takes nothing (more). */
 export async function whyNotFiled(
   stores: Stores,
   account: AccountRef,
-  message: Pick<NewMessage, 'msgidHash' | 'dedupe' | 'size'>,
-): Promise<{ kind: 'exists'; id: string } | { kind: 'closed' } | { kind: 'full' } | { kind: 'quota' }> {
+  message: Pick<NewMessage, 'msgidHash' | 'dedupe' | 'size'> & { mailbox?: number },
+): Promise<
+  { kind: 'exists'; id: string } | { kind: 'closed' } | { kind: 'full' } | { kind: 'quota' } | { kind: 'no mailbox' }
+> {
   const [row] = await mailOf(stores, account).all<Record<string, string | number | null>>(
     sql`SELECT state, storage_bytes, bytes, (SELECT id FROM messages WHERE account = ${account.number}
-        AND msgid_hash = ${message.msgidHash} AND dedupe = ${message.dedupe}) AS existing
+        AND msgid_hash = ${message.msgidHash} AND dedupe = ${message.dedupe}) AS existing,
+        EXISTS (SELECT 1 FROM mailboxes WHERE account = ${account.number} AND number = ${message.mailbox ?? MAILBOXES[0].number}) AS boxed
       FROM counters WHERE account = ${account.number}`,
   )
   if (typeof row?.existing === 'string') return { kind: 'exists', id: row.existing }
   if (row?.state !== 'active') return { kind: 'closed' }
   if (row.storage_bytes !== null && Number(row.bytes) + message.size > Number(row.storage_bytes))
     return { kind: 'full' }
-  return { kind: 'quota' }
+  return row.boxed ? { kind: 'quota' } : { kind: 'no mailbox' }
 }
 
 /** Why the account would not take so many octets, or sends, now; undefined where it would. Counts nothing. */

@@ -17,6 +17,7 @@ export const MAILBOXES = [
 
 export const INBOX = 1
 export const SENT_BOX = 2
+export const JUNK = 5
 export const TRASH = 6
 
 /** Header parties as the reader sees them: `a@b` or `Name <a@b>`. */
