@@ -10,6 +10,8 @@ export type FakeApi = {
   key: string
   addresses: Set<string>
   stored: StoredMail[]
+  /** What was asked about recipients. */
+  asked: Record<string, string>[]
   /** Every request, as `GET /path`. */
   requests: string[]
   /** Answers instead of what would be right: a status with its message, or 'silent' or 'drop' for none. May be changed while it runs. */
@@ -28,6 +30,7 @@ export async function startFakeApi(...addresses: string[]): Promise<FakeApi> {
     key: 're_instance',
     addresses: new Set(addresses),
     stored: [],
+    asked: [],
     requests: [],
     trouble: {},
   }
@@ -52,6 +55,7 @@ async function handle(api: Api, request: IncomingMessage, response: ServerRespon
   const to = url.searchParams.get('to') ?? ''
   api.requests.push(`${request.method} ${url.pathname}`)
   const asks = url.pathname === '/inbound/recipient'
+  if (asks) api.asked.push(Object.fromEntries(url.searchParams))
   // As the real one may, trouble is told before the body was read.
   const trouble = asks ? api.trouble.recipient?.(to) : api.trouble.inbound?.(to)
   if (trouble === 'silent') return

@@ -1,5 +1,5 @@
 /** Hands a mail to the API for one recipient, and puts what the API says in SMTP's words. */
-import { type Api, textMember } from '../api.ts'
+import { type Answer, type Api, textMember } from '../api.ts'
 import { plain } from '../tell.ts'
 import { Refusal, tryAgain } from './refusal.ts'
 
@@ -15,11 +15,16 @@ export async function bringIn(api: Api, key: string, mail: Blob, envelope: Envel
   const answer = await api('POST', `/inbound?${query}`, { key, mail, timeout: STORE_TIMEOUT }).catch(() => undefined)
   if (!answer) return { kind: 'later', refusal: tryAgain() }
   if (answer.status === 200 || answer.status === 201) return { kind: 'stored', note: storedNote(answer.body) }
+  return refusedBy(answer, envelope.to)
+}
+
+/** What an answer that is no success means to the client that named this recipient. */
+export function refusedBy(answer: Answer, to: string): { kind: 'later' | 'refused'; refusal: Refusal } {
   const says = plain(textMember(answer.body, 'message') ?? '')
   const refused = PERMANENT[answer.status]
   if (!refused) return { kind: 'later', refusal: tryAgain(says || undefined) }
   const [code, status, text] = refused
-  return { kind: 'refused', refusal: new Refusal(code, status, `<${envelope.to}>: ${says || text}`) }
+  return { kind: 'refused', refusal: new Refusal(code, status, `<${to}>: ${says || text}`) }
 }
 
 export type Envelope = { from: string; to: string }

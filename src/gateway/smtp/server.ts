@@ -5,7 +5,7 @@ import { mailLine, type Tell } from '../tell.ts'
 import { Alone } from './alone.ts'
 import { GatewayServer } from './connection.ts'
 import { deliver, type Ways } from './deliver.ts'
-import { openRecipients, type Recipients, type Route } from './recipients.ts'
+import { type Asked, openRecipients, type Recipients, type Route } from './recipients.ts'
 import { Refusal, tryAgain } from './refusal.ts'
 import { MAX_MESSAGE_BYTES } from './scan.ts'
 import { isRelayClient, senderOf, traceOf } from './session.ts'
@@ -164,10 +164,17 @@ async function routeOf(
   alone: Alone,
   routes: WeakMap<SMTPServerAddress, Route>,
 ): Promise<Route> {
-  const route = await recipients.route(address.address, Boolean(session.user))
+  const route = await recipients.route(address.address, Boolean(session.user), askedBy(session))
   const others = session.envelope.rcptTo.flatMap((other) => routes.get(other)?.to ?? [])
   if (!alone.mustWait(senderOf(session), route.to, others)) return route
   throw new Refusal(452, '4.5.3', 'this recipient wants a transaction of its own, send it after this one')
+}
+
+function askedBy(session: SMTPServerSession): Asked {
+  const { mailFrom } = session.envelope
+  const given = mailFrom ? mailFrom.args : undefined
+  const size = given ? Number(Reflect.get(given, 'SIZE')) : Number.NaN
+  return { from: senderOf(session), ...(Number.isSafeInteger(size) && size >= 0 ? { size } : {}) }
 }
 
 /** What is no refusal is trouble of ours, whose text is nobody's business. */

@@ -90,6 +90,22 @@ test('while nobody can say whose an address is, it is neither taken nor refused 
   expect(await talk.say('RCPT TO:<hello@demo.test>')).toMatch(/^451 4\.3\.0 /)
 })
 
+test('what an address refuses by the envelope alone is refused for good at RCPT, and the API is told of sender and size', async () => {
+  const { api, stranger } = await makeWorld()
+  const talk = await stranger()
+  await talk.say('MAIL FROM:<a@x.example> SIZE=1234')
+  const told = (status: number, message: string) => {
+    api.trouble.recipient = () => ({ status, message })
+    return talk.say('RCPT TO:<hello@demo.test>')
+  }
+  expect(await told(422, 'The address takes no mail from this sender')).toBe(
+    '554 5.7.1 <hello@demo.test>: The address takes no mail from this sender',
+  )
+  expect(await told(413, 'Too large')).toBe('552 5.3.4 <hello@demo.test>: Too large')
+  expect(await told(503, 'Come again later')).toBe('451 4.3.0 Come again later')
+  expect(api.asked.at(-1)).toEqual({ to: 'hello@demo.test', from: 'a@x.example', size: '1234' })
+})
+
 test('what the API answers to the mail is said in the words of SMTP', async () => {
   const { api, stranger, spooled } = await makeWorld()
   const talk = await stranger()
