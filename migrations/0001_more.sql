@@ -58,6 +58,16 @@ CREATE TABLE `unsubscribes` (
 	PRIMARY KEY(`account`, `list`, `email`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE TABLE `handed` (
+	`day` integer NOT NULL,
+	`id` text NOT NULL,
+	`account` integer NOT NULL,
+	`message` text NOT NULL,
+	`recipient` integer NOT NULL,
+	PRIMARY KEY(`day`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE INDEX `handed_account` ON `handed` (`account`);--> statement-breakpoint
 ALTER TABLE `accounts` ADD `settings` text;--> statement-breakpoint
 ALTER TABLE `addresses` ADD `settings` text;--> statement-breakpoint
 ALTER TABLE `api_keys` ADD `limits` text;--> statement-breakpoint

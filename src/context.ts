@@ -57,7 +57,12 @@ export type Net = {
   checkHost(host: string): Promise<void>
   /** Asks the DNS, aliases followed, answers of before not used again. */
   resolve(name: string, type: 'TXT' | 'MX'): Promise<Records>
+  /** Gives a mail for one recipient to the platform's own service; absent where that is not bound. Rejects where nobody knows whether it was taken. */
+  sendEmail?(mail: { from: string; to: string; raw: Uint8Array }): Promise<EmailAnswer>
 }
+
+/** `taken`: under this id, by which the service tells later what became of it. `refused`: by one of its documented codes, so surely not taken. */
+export type EmailAnswer = { kind: 'taken'; id: string } | { kind: 'refused'; code: string; message: string }
 
 /** TXT: each record's strings joined. MX: `10 mx.example.com`, the host in lower case. `trouble`: nobody who knows answered. */
 export type Records = { kind: 'records'; values: string[] } | { kind: 'none' } | { kind: 'trouble'; reason: string }

@@ -11,6 +11,7 @@ import { routes } from './http/routes/all.ts'
 import { readFull } from './mailbox/full.ts'
 import { sweepMailbox } from './mailbox/sweep.ts'
 import { ambient, laterOn, queueWake, type WakeUp } from './platform/context.ts'
+import { sendEmailBy } from './platform/email.ts'
 import { guardedNet } from './platform/guarded-fetch.ts'
 import { connect } from './platform/sockets.ts'
 import { receive } from './reception/receive.ts'
@@ -112,7 +113,7 @@ async function makeContext(env: Env, execution: ExecutionContext, tally?: Tally)
     requestId: crypto.randomUUID(),
     later,
     wake: queueWake({ outbound: env.OUTBOUND, dispatch: env.DISPATCH }, later),
-    net: { connect, ...guardedNet(guardOf(config)) },
+    net: { connect, ...guardedNet(guardOf(config)), ...sendEmailBy(env.EMAIL) },
   }
 }
 

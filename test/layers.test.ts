@@ -30,7 +30,7 @@ const LAYERS: Record<string, Layer> = {
   ...Object.fromEntries(STAGES.map((stage) => [stage, { parts: STAGE }])),
   relay: { parts: [...STAGE, 'smtp'] },
   http: { parts: ['base', 'contract', 'context', 'record', 'directory', ...STAGES], packages: ['hono'] },
-  platform: { parts: ['base', 'context'], packages: ['cloudflare:sockets'] },
+  platform: { parts: ['base', 'context'], packages: ['cloudflare:sockets', 'cloudflare:email'] },
   worker: { parts: [...STAGE, ...STAGES, 'config', 'smtp', 'http', 'platform'] },
   gateway: { parts: ['base', 'mail', 'smtp', 'contract'], packages: ['node:', 'smtp-server'] },
 }

@@ -8,7 +8,7 @@ import { advanceTask, claimTasks, finishTask, postponeTask, type Task } from '..
 import { settle } from '../store/settle.ts'
 import type { AccountRef } from '../store/stores.ts'
 import { forgetKeysOf } from './access.ts'
-import { forgetRelays } from './next-hop.ts'
+import { forgetRelays } from './relays/next-hop.ts'
 import { forgetSenders } from './senders.ts'
 
 /** Where a removal stands: every step is done twice, the second time a day later. */

@@ -20,6 +20,8 @@ export type Judged =
   | { kind: 'failed'; reason: string }
   /** Its turn did not come: no attempt. */
   | { kind: 'released' }
+  /** Its turn comes at `due`, and that was no attempt; a `reply` tells of trouble that its sender should know of. */
+  | { kind: 'postponed'; due: number; reply?: StoredReply }
   /** A test recipient. */
   | { kind: 'simulated'; as: 'delivered' | 'bounced' | 'complained' | 'suppressed' }
 
@@ -57,7 +59,11 @@ export function settleRecipients(held: Held, outcomes: Outcomes, patience: Patie
     const judged = outcomes.get(index)
     if (!judged || recipient.begun !== held.claim.now) return recipient
     const { begun: _, ...rest } = recipient
-    if (judged.kind === 'released') return { ...rest, attempts: Math.max(0, rest.attempts - 1) }
+    const untried = { ...rest, attempts: Math.max(0, rest.attempts - 1) }
+    if (judged.kind === 'released') return untried
+    if (judged.kind === 'postponed' && !judged.reply && !isTooLate(rest, held, judged.due, patience)) {
+      return isOpen(rest) ? { ...untried, due: judged.due } : rest
+    }
     visible = true
     if (judged.kind === 'sent') {
       relay = judged.relay
@@ -105,6 +111,10 @@ function climb(
       return { ...rest, state: judged.as }
     case 'deferred':
       return defer({ ...rest, reply: kept(judged.reply) }, held, patience, told)
+    case 'postponed': {
+      const reply = judged.reply ? { reply: kept(judged.reply) } : {}
+      return wait({ ...rest, ...reply, attempts: Math.max(0, rest.attempts - 1) }, held, judged.due, patience, told)
+    }
     case 'unknown': {
       const reply = { code: 451, enhanced: '4.4.2', text: `it may have arrived: ${judged.reason}` }
       return defer({ ...rest, reply: kept(reply), unknown: true }, held, patience, told)
@@ -112,16 +122,24 @@ function climb(
   }
 }
 
-function defer(recipient: Recipient, held: Held, { now, giveUpMs, randomUnit }: Patience, told: Telling): Recipient {
+function defer(recipient: Recipient, held: Held, patience: Patience, told: Telling): Recipient {
   // The schedule's own end is of 48 hours; ours is a setting, so it is told an age of nothing.
-  const delay = relayRetryDelay(recipient.attempts, 0, randomUnit()) ?? giveUpMs
+  const delay = relayRetryDelay(recipient.attempts, 0, patience.randomUnit()) ?? patience.giveUpMs
+  return wait(recipient, held, patience.now + delay, patience, told)
+}
+
+function wait(recipient: Recipient, held: Held, due: number, patience: Patience, told: Telling): Recipient {
   const reason = showReply(recipient.reply)
-  if (now - (recipient.since ?? held.createdAt) + delay > giveUpMs) {
+  if (isTooLate(recipient, held, due, patience)) {
     told.fail(recipient.address, `given up after ${recipient.attempts} attempts: ${reason}`)
     return { ...recipient, state: 'failed' }
   }
   if (recipient.state === 'queued') told.delay(recipient.address, reason)
-  return { ...recipient, state: 'deferred', due: now + delay }
+  return { ...recipient, state: 'deferred', due }
+}
+
+function isTooLate({ since }: Recipient, held: Held, due: number, { giveUpMs }: Patience): boolean {
+  return due - (since ?? held.createdAt) > giveUpMs
 }
 
 function nextDue(recipients: Recipient[], now: number): number | null {

@@ -1,40 +1,40 @@
 /** Where a message goes next, and where what comes back about it goes: asked once a batch for each sender’s domain. */
 import type { Context } from '../context.ts'
-import { chooseRelay, type RelayTarget } from '../directory/next-hop.ts'
+import { chooseRelays, type RelayTarget } from '../directory/relays/next-hop.ts'
 import { parseAddress } from '../mail/address.ts'
 import { findHolder } from '../store/directory/domains.ts'
 import type { Held } from '../store/mail/deliveries.ts'
 
-export type NextHop = {
-  target: RelayTarget
+export type NextHops = {
+  /** Best first; empty where no relay is configured. */
+  targets: readonly RelayTarget[]
   /** The domain of our return paths for this sender. */
   bounceDomain: string
 }
 
-/** Makes the question; the answer is undefined where no relay is configured. */
-export function askNextHops(ctx: Context): (held: Held) => Promise<NextHop | undefined> {
-  const known = new Map<string, Promise<NextHop | undefined>>()
+/** Makes the question. */
+export function askNextHops(ctx: Context): (held: Held) => Promise<NextHops> {
+  const known = new Map<string, Promise<NextHops>>()
   return (held) => {
-    const domain = senderDomain(held)
+    const domain = fromOf(held)?.domain ?? ''
     const key = `${held.account.number} ${domain}`
-    const hop = known.get(key) ?? findNextHop(ctx, held, domain)
-    known.set(key, hop)
-    return hop
+    const hops = known.get(key) ?? findNextHops(ctx, held, domain)
+    known.set(key, hops)
+    return hops
   }
 }
 
-async function findNextHop(ctx: Context, { account }: Held, domain: string): Promise<NextHop | undefined> {
+async function findNextHops(ctx: Context, { account }: Held, domain: string): Promise<NextHops> {
   // A name is held by one account alone, and that this one may send under it was found when the mail was taken.
-  const [target, holder] = await Promise.all([chooseRelay(ctx, account, domain), findHolder(ctx.stores, domain)])
-  if (!target) return undefined
+  const [targets, holder] = await Promise.all([chooseRelays(ctx, account, domain), findHolder(ctx.stores, domain)])
   const label = holder?.returnPathLabel ?? ctx.config.RETURN_PATH_LABEL
-  return { target, bounceDomain: `${label}.${domain}` }
+  return { targets, bounceDomain: `${label}.${domain}` }
 }
 
-/** In whose name it is sent: the domain of the From that was authorised when it was taken. */
-function senderDomain({ parties, sender }: Held): string {
+/** In whose name it is sent: the From that was authorised when it was taken. */
+export function fromOf({ parties, sender }: Held): ReturnType<typeof parseAddress> {
   const [from = ''] = parties.from
   // The name before it was decoded for reading, and may hold anything.
   const written = from.endsWith('>') ? from.slice(from.lastIndexOf('<') + 1, -1) : from
-  return (parseAddress(written) ?? parseAddress(sender))?.domain ?? ''
+  return parseAddress(written) ?? parseAddress(sender)
 }

@@ -1,15 +1,16 @@
-/** What is to be tried of each claimed message, and which messages can share a connection. */
+/** What is to be tried of each claimed message, and by which relays. */
 import { describeError } from '../base/log.ts'
 import { Problem } from '../base/problem.ts'
 import type { Context } from '../context.ts'
-import type { RelayTarget } from '../directory/next-hop.ts'
+import type { RelayTarget } from '../directory/relays/next-hop.ts'
+import { markerField } from '../mail/returned/marker.ts'
 import { makeVerp } from '../mail/returned/verp.ts'
 import type { Held } from '../store/mail/deliveries.ts'
-import { clockOf } from './connection.ts'
 import type { Judged } from './judge.ts'
-import { type Job, Load } from './load.ts'
-import { askNextHops, type NextHop } from './next-hop.ts'
+import { type Errand, type Job, Load } from './load.ts'
+import { askNextHops } from './next-hop.ts'
 import type { Recorder } from './recorder.ts'
+import { clockOf } from './station/connection.ts'
 import { simulated } from './test-recipients.ts'
 
 /** More attempts than a schedule of two days holds: then it is the trying itself that fails, and it might be sending copies. */
@@ -18,26 +19,19 @@ const MOST_ATTEMPTS = 20
 /** As many as a server must take (RFC 5321 section 4.5.3.1.8). */
 const MOST_RECIPIENTS = 100
 
-/** What goes over the same connections. */
-export type Group = { target: RelayTarget; jobs: Job[] }
-
-/** Groups all transactions by connection. What needs no relay, or has none, is written before this resolves. Never rejects. */
-export async function plan(ctx: Context, helds: readonly Held[], recorder: Recorder): Promise<Group[]> {
-  const hopOf = askNextHops(ctx)
-  const groups = new Map<string, Group>()
+/** An errand for each message that needs a relay. What needs none, or has none, is written before this resolves. Never rejects. */
+export async function plan(ctx: Context, helds: readonly Held[], recorder: Recorder): Promise<Errand[]> {
+  const hopsOf = askNextHops(ctx)
+  const errands: Errand[] = []
   const planOne = async (held: Held) => {
     const { settled, open } = sortOut(held)
-    const hop = open.length > 0 ? await hopOf(held) : undefined
-    if (!hop) {
+    const hops = open.length > 0 ? await hopsOf(held) : undefined
+    if (!hops || hops.targets.length === 0) {
       for (const index of open) settled.set(index, { kind: 'deferred', reply: NO_RELAY })
       return recorder.record(held, settled)
     }
-    const { host, port, security, auth } = hop.target
-    const key = JSON.stringify([host, port, security, auth])
-    const group = groups.get(key) ?? { target: hop.target, jobs: [] }
-    groups.set(key, group)
-    const load = new Load(held, hop.target, { recorder, clock: clockOf(ctx), left: open.length, settled })
-    group.jobs.push(...(await transactions(ctx, load, hop, open)))
+    const load = new Load(held, { recorder, clock: clockOf(ctx), left: open.length, settled })
+    errands.push({ load, recipients: open, hops: hops.targets, bounceDomain: hops.bounceDomain })
   }
   await Promise.all(
     helds.map((held) =>
@@ -50,7 +44,7 @@ export async function plan(ctx: Context, helds: readonly Held[], recorder: Recor
       }),
     ),
   )
-  return [...groups.values()].filter(({ jobs }) => jobs.length > 0)
+  return errands
 }
 
 const NO_RELAY = {
@@ -79,22 +73,31 @@ function tooOften(attempts: number): Judged | undefined {
   return { kind: 'failed', reason: `given up after ${attempts - 1} attempts whose outcome could not be written down` }
 }
 
-/** One for each recipient where the return path names it, else as few as servers take. */
-function transactions(ctx: Context, load: Load, { target, bounceDomain }: NextHop, open: number[]): Promise<Job[]> {
+/** The transactions by which this relay gets an errand done: one for each recipient where something names it, else as few as servers take. */
+export function jobsFor(ctx: Context, target: RelayTarget, errand: Errand): Promise<Job[]> {
+  const { load, bounceDomain } = errand
   const { held } = load
   // What may not be answered keeps its null path (RFC 5321 section 4.5.5).
   const named = target.verp && held.sender !== ''
-  const size = named ? 1 : MOST_RECIPIENTS
-  const slices = Array.from({ length: Math.ceil(open.length / size) }, (_, at) =>
-    open.slice(at * size, (at + 1) * size),
+  const single = named || target.provider !== null || target.kind === 'cloudflare'
+  const size = single ? 1 : MOST_RECIPIENTS
+  const slices = Array.from({ length: Math.ceil(errand.recipients.length / size) }, (_, at) =>
+    errand.recipients.slice(at * size, (at + 1) * size),
   )
   return Promise.all(
-    slices.map(async (recipients) => {
+    slices.map(async (recipients): Promise<Job> => {
       const [recipient = 0] = recipients
       const token = { account: held.account.number, message: held.id, recipient }
       // Under a domain so long that no return path of ours fits, mail goes without one.
-      const path = named ? makeVerp(ctx.keyring, token, bounceDomain).catch(() => held.sender) : held.sender
-      return { load, recipients, from: await path }
+      const path = await makeVerp(ctx.keyring, token, named ? bounceDomain : '').catch(() => undefined)
+      const marker = target.provider && path && markerField(target.provider, path.slice(0, path.lastIndexOf('@')))
+      return {
+        load,
+        recipients,
+        from: named && path ? path : held.sender,
+        errand,
+        ...(marker ? { marker: `${marker}\r\n` } : {}),
+      }
     }),
   )
 }

@@ -3,12 +3,12 @@ import { type Context, newToken } from '../context.ts'
 import { longestTransaction } from '../smtp/pipe.ts'
 import { claimDeliveries, type Held } from '../store/mail/deliveries.ts'
 import type { AccountRef } from '../store/stores.ts'
-import { clockOf } from './connection.ts'
+import { Dispatch } from './dispatch.ts'
 import { Gate } from './gate.ts'
-import { handOver } from './hand-over.ts'
 import { LEASE_MS, Lease } from './lease.ts'
 import { plan } from './plan.ts'
 import { Recorder } from './recorder.ts'
+import { clockOf } from './station/connection.ts'
 
 /** What a queue brings: messages of an account that have a delivery due. */
 export type RelayWakeUp = { account: AccountRef; messages?: string[] }
@@ -52,12 +52,12 @@ export async function relayBatch(ctx: Context, wakeUps: readonly RelayWakeUp[]):
 
 async function relayAll(ctx: Context, helds: Held[], lease: Lease, end: number): Promise<void> {
   const recorder = new Recorder(ctx)
-  const groups = await plan(ctx, helds, recorder)
+  const errands = await plan(ctx, helds, recorder)
   const gate = new Gate(MOST_CONNECTIONS)
   const mayBegin = () =>
     !lease.lost.aborted && ctx.now() + longestTransaction() <= end && recorder.spent < MOST_STATEMENTS
   const bounds = { mayBegin, gate, recorder, lost: lease.lost }
-  await Promise.all(groups.map(({ target, jobs }) => handOver(ctx, target, jobs, bounds)))
+  await new Dispatch(ctx, bounds).run(errands)
   recorder.close()
 }
 

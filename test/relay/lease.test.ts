@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { Dispatch } from '../../src/relay/dispatch.ts'
 import { Gate } from '../../src/relay/gate.ts'
-import { handOver } from '../../src/relay/hand-over.ts'
+
 import { LEASE_MS, Lease } from '../../src/relay/lease.ts'
 import { plan } from '../../src/relay/plan.ts'
 import { Recorder } from '../../src/relay/recorder.ts'
@@ -67,10 +68,9 @@ test('a relay that answers while the claim is lost is hung up on, and the mail i
   const claim = { token: 'mine', now: ctx.now(), until: ctx.now() + LEASE_MS }
   const helds = await claimDeliveries(ctx.stores, [{ account, id }], claim)
   const recorder = new Recorder(ctx)
-  const [group] = await plan(ctx, helds, recorder)
-  if (!group) throw new Error('nothing was planned')
+  const errands = await plan(ctx, helds, recorder)
   const bounds = { mayBegin: () => !lost.signal.aborted, gate: new Gate(1), recorder, lost: lost.signal }
-  const done = handOver(ctx, group.target, group.jobs, bounds)
+  const done = new Dispatch(ctx, bounds).run(errands)
   await whole.promise
   lost.abort()
   await done

@@ -10,6 +10,7 @@ const WITHOUT_ROWID = [
   'domains',
   'events',
   'forward_targets',
+  'handed',
   'idempotency',
   'mailboxes',
   'messages',

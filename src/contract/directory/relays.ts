@@ -1,4 +1,4 @@
-/** Relays: the SMTP providers that mail is handed to. */
+/** Relays: the providers that mail is handed to, by SMTP or by the platform's own service. */
 import * as z from 'zod'
 import { deleted, HeaderText, Id, ListQuery, list, Time } from '../common.ts'
 import { route } from '../route.ts'
@@ -19,13 +19,46 @@ const Credential = z
 const Name = HeaderText.max(200)
 const Domain = z.string().max(253).meta({ description: 'The sender domain it is for; null is for every one.' })
 
+const Kind = z.enum(['smtp', 'cloudflare']).meta({
+  description:
+    'smtp, or cloudflare for the Worker’s own `send_email` binding, which has no host and no login and is the operator’s to give.',
+})
+
+const Priority = z.int().min(0).max(1000).meta({
+  description:
+    'Lower is tried first. The next one is for when this one cannot be reached or used, never for a refusal.',
+})
+const Enabled = z.boolean().meta({ description: 'Whether mail is handed to it.' })
+/** What one invocation may open, and more than any provider asks for. */
+const MaxConnections = z.int().min(1).max(100).meta({
+  description: 'How many connections at a time in all. Without it, each batch of mail opens up to two.',
+})
+const PerSecond = z.int().min(1).max(1000).meta({
+  description: 'How many recipients a second in all. What is over it waits, and that is no failed attempt.',
+})
+const PerMinute = z.int().min(1).max(60_000).meta({ description: 'The same for a minute; the tighter one holds.' })
+const Provider = z.enum(['postmark', 'ses']).meta({
+  description: 'Whose service it is: then each mail gets a header field by which the provider’s events name it.',
+})
+
+const limits = {
+  max_connections: MaxConnections.nullable().optional(),
+  messages_per_second: PerSecond.nullable().optional(),
+  messages_per_minute: PerMinute.nullable().optional(),
+  provider: Provider.nullable().optional(),
+}
+
 export const NewRelayBody = z
   .strictObject({
+    kind: Kind.optional(),
     name: Name.nullish(),
     domain: Domain.nullish(),
-    host: Host.meta({ example: 'smtp.example.com' }),
-    port: Port.meta({ example: 587 }),
-    security: Security,
+    priority: Priority.optional(),
+    enabled: Enabled.optional(),
+    ...limits,
+    host: Host.optional().meta({ description: 'Needed for smtp.', example: 'smtp.example.com' }),
+    port: Port.optional().meta({ description: 'Needed for smtp.', example: 587 }),
+    security: Security.optional(),
     user: Credential.nullish(),
     password: Credential.nullish(),
     verp: z.boolean().nullish().meta({
@@ -41,6 +74,9 @@ export const RelayPatch = z
   .strictObject({
     name: Name.nullish(),
     domain: Domain.nullish(),
+    priority: Priority.optional(),
+    enabled: Enabled.optional(),
+    ...limits,
     host: Host.optional(),
     port: Port.optional(),
     security: Security.optional(),
@@ -52,18 +88,39 @@ export const RelayPatch = z
 
 export type RelayPatch = z.output<typeof RelayPatch>
 
+const Health = z
+  .object({
+    state: z.enum(['working', 'failing', 'off']).meta({
+      description: 'failing: it could not be reached or used, and gets no mail until `retry_at`. off: not enabled.',
+    }),
+    since: Time.nullable().meta({ description: 'Since when it fails.' }),
+    retry_at: Time.nullable(),
+    last_error: z.string().nullable(),
+    last_error_at: Time.nullable(),
+    last_success_at: Time.nullable().meta({ description: 'To within ten minutes.' }),
+  })
+  .meta({ id: 'RelayHealth' })
+
 export const Relay = z
   .object({
     object: z.literal('relay'),
     id: Id,
+    kind: Kind,
     name: z.string(),
     domain: z.string().nullable(),
-    host: z.string(),
-    port: z.int(),
-    security: Security,
+    priority: z.int(),
+    enabled: z.boolean(),
+    host: z.string().nullable(),
+    port: z.int().nullable(),
+    security: Security.nullable(),
     user: z.string().nullable(),
     has_password: z.boolean(),
     verp: z.boolean(),
+    max_connections: z.int().nullable(),
+    messages_per_second: z.int().nullable(),
+    messages_per_minute: z.int().nullable(),
+    provider: Provider.nullable(),
+    health: Health,
     created_at: Time,
   })
   .meta({ id: 'Relay' })

@@ -30,6 +30,7 @@ export const STEPS = [
   'counters',
   'api_keys',
   'relays',
+  'handed',
   'providers',
   'rules',
   'webhooks',
@@ -64,6 +65,8 @@ export async function removeSome(stores: Stores, account: AccountRef, step: Step
       return dropRows(stores.directory, 'api_keys', 'hash', sql`account = ${number}`)
     case 'relays':
       return dropRows(stores.directory, 'relays', 'account, id', sql`account = ${number}`)
+    case 'handed':
+      return dropRows(stores.directory, 'handed', 'day, id', sql`account = ${number}`)
     case 'providers':
       return dropRows(stores.directory, 'providers', 'account, id', sql`account = ${number}`)
     case 'rules':

@@ -88,3 +88,18 @@ export const tasks = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.kind, table.account, table.ref] }), index('tasks_due').on(table.due)],
 )
+
+/** By which id a service took mail that it gave an id of its own, and no word of ours goes with: its events name nothing else. Lives ten days. WITHOUT ROWID. */
+export const handed = sqliteTable(
+  'handed',
+  {
+    /** Days since 1970, first in the key, so that what is old goes by range. */
+    day: integer('day').notNull(),
+    id: text('id').notNull(),
+    account: integer('account').notNull(),
+    message: text('message').notNull(),
+    /** The recipient's place in the message. */
+    recipient: integer('recipient').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.day, table.id] }), index('handed_account').on(table.account)],
+)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Caller } from '../../../src/context.ts'
-import { createRelay } from '../../../src/directory/relays.ts'
+import { createRelay } from '../../../src/directory/relays/relays.ts'
 import { call, operator } from '../../support/api.ts'
 import { makeAccount, makeWorld } from '../../support/world.ts'
 
@@ -26,6 +26,11 @@ test('a relay is made, shown without its password, changed and deleted', async (
     user: 'u',
     has_password: true,
     verp: true,
+    kind: 'smtp',
+    priority: 10,
+    enabled: true,
+    max_connections: null,
+    health: { state: 'working', since: null, last_error: null },
   })
   const patched = await call('PATCH', `/relays/${relay.id}`, { key, body: { verp: false, name: 'Mine', domain: null } })
   expect(await patched.json()).toMatchObject({ verp: false, name: 'Mine', domain: null, has_password: true })

@@ -1,5 +1,5 @@
 import { CreateRelay, DeleteRelay, GetRelay, ListRelays, PatchRelay } from '../../../contract/directory/relays.ts'
-import { createRelay, deleteRelay, getRelay, listRelays, patchRelay } from '../../../directory/relays.ts'
+import { createRelay, deleteRelay, getRelay, listRelays, patchRelay } from '../../../directory/relays/relays.ts'
 import { type Bound, on, param } from '../../route.ts'
 
 export const relays: Bound[] = [

@@ -1,51 +1,56 @@
 /** Relays: made, changed, deleted. A password goes in and is never shown. */
-import { readHost } from '../base/host.ts'
-import { type FieldFault, notFound, Problem } from '../base/problem.ts'
-import { seal } from '../base/seal.ts'
-import { type Caller, newId } from '../context.ts'
-import type { ListQuery } from '../contract/common.ts'
-import type { NewRelayBody, RelayPatch } from '../contract/directory/relays.ts'
-import { parseAddress } from '../mail/address.ts'
-import { isoTime } from '../record/email-event.ts'
+import { readHost } from '../../base/host.ts'
+import { type FieldFault, notFound, Problem } from '../../base/problem.ts'
+import { seal } from '../../base/seal.ts'
+import { type Caller, newId } from '../../context.ts'
+import type { ListQuery } from '../../contract/common.ts'
+import type { NewRelayBody, RelayPatch } from '../../contract/directory/relays.ts'
+import { parseAddress } from '../../mail/address.ts'
+import type { Once } from '../../store/idempotency.ts'
 import {
+  changeRelay,
   deleteRelay as deleteRow,
   findRelay,
   insertRelay,
   listRelays as listRows,
   type RelayRow,
-  replaceRelay,
-} from '../store/directory/relays.ts'
-import type { Once } from '../store/idempotency.ts'
-import { createOnce } from './create.ts'
-import { listPage } from './list.ts'
+} from '../../store/relays/relays.ts'
+import { createOnce } from '../create.ts'
+import { listPage } from '../list.ts'
 import { forgetRelays } from './next-hop.ts'
+import { changeSettings, showRelay as show } from './shape.ts'
 
 /** Every one is read whenever a next hop is chosen. */
 const MAX_RELAYS = 100
+
+/** Where nothing is said of it. */
+const PRIORITY = 10
 
 /** @throws Problem validation_error naming every field at fault. */
 export async function createRelay(ctx: Caller, body: NewRelayBody, once?: Once) {
   const account = ctx.account.number
   return createOnce(ctx, account, once, async () => {
     const id = newId(ctx)
+    const { kind = 'smtp', priority = PRIORITY } = body
     const domain = readDomain(body.domain)
-    const relay = { ...body, user: body.user ?? null, password: body.password ?? null }
-    await checkTarget(ctx, relay)
+    const target = kind === 'smtp' ? asTarget(body) : noTarget(ctx, body)
+    if (kind === 'smtp') await checkTarget(ctx, target)
     const row: RelayRow = {
       account,
       id,
       domain,
-      name: body.name ?? body.host,
-      host: hostText(body.host),
-      port: body.port,
-      security: body.security,
-      user: relay.user,
-      password: await sealed(ctx, id, relay.password),
-      verp: body.verp ?? true,
+      name: body.name ?? (kind === 'smtp' ? target.host : 'Cloudflare'),
+      host: hostText(target.host),
+      port: target.port,
+      security: target.security,
+      user: target.user,
+      password: await sealed(ctx, id, target.password),
+      // The platform writes a return path of its own.
+      verp: kind === 'smtp' && (body.verp ?? true),
       createdAt: ctx.now(),
-      kind: 'smtp',
-      priority: 10,
-      settings: null,
+      kind,
+      priority,
+      settings: changeSettings({ settings: null }, body),
       health: null,
     }
     return {
@@ -70,9 +75,37 @@ export async function getRelay(ctx: Caller, id: string) {
   return show(await ownRelay(ctx, id))
 }
 
+/** Each time one loses, another has won: so many others at once are no user any more. */
+const MOST_CHANGES = 50
+
 /** Changes a relay; the kept password goes to no other place or name than it was given for. @throws Problem. */
 export async function patchRelay(ctx: Caller, id: string, patch: RelayPatch) {
-  const read = await ownRelay(ctx, id)
+  for (let tries = 0; tries < MOST_CHANGES; tries++) {
+    const read = await ownRelay(ctx, id)
+    const changed = await changeRelay(ctx.stores, read, await changesOf(ctx, read, patch))
+    forgetRelays()
+    if (changed) return show(changed)
+  }
+  throw new Problem('service_unavailable', 'The relay is being changed by others; nothing was changed.', {
+    retryAfter: 1,
+  })
+}
+
+/** The columns that a patch changes, and no others: what somebody else changes at the same time stays. */
+async function changesOf(ctx: Caller, read: RelayRow, patch: RelayPatch): Promise<Partial<RelayRow>> {
+  const settings = changeSettings(read, patch)
+  const enabled = patch.enabled !== undefined
+  return {
+    ...(patch.domain === undefined ? {} : { domain: readDomain(patch.domain) }),
+    ...(patch.priority === undefined ? {} : { priority: patch.priority }),
+    ...(settings === read.settings ? {} : { settings }),
+    // Whoever switches it on wants it to be tried.
+    ...(enabled ? { health: null } : {}),
+    ...(read.kind === 'smtp' ? await smtpChanges(ctx, read, patch) : otherChanges(patch)),
+  }
+}
+
+async function smtpChanges(ctx: Caller, read: RelayRow, patch: RelayPatch): Promise<Partial<RelayRow>> {
   const user = patch.user === undefined ? read.user : patch.user
   const keeps = patch.password === undefined && user !== null
   const target = {
@@ -86,23 +119,20 @@ export async function patchRelay(ctx: Caller, id: string, patch: RelayPatch) {
   if (keeps && read.password !== null && (moved || user !== read.user)) {
     throw refused([{ path: 'password', reason: 'must be given again where host, port, security or user change' }])
   }
-  await checkTarget(ctx, target)
-  const row: RelayRow = {
-    ...read,
-    ...target,
-    host: hostText(target.host),
-    name: patch.name === undefined ? read.name : (patch.name ?? target.host),
-    domain: patch.domain === undefined ? read.domain : readDomain(patch.domain),
-    password: keeps ? read.password : await sealed(ctx, id, target.password),
-    verp: patch.verp ?? read.verp,
+  const changes = {
+    ...(patch.name === undefined ? {} : { name: patch.name ?? target.host }),
+    ...(patch.verp === undefined ? {} : { verp: patch.verp }),
   }
-  const replaced = await replaceRelay(ctx.stores, read, row)
-  forgetRelays()
-  if (replaced) return show(row)
-  await ownRelay(ctx, id)
-  throw new Problem('service_unavailable', 'The relay is being changed by others; nothing was changed.', {
-    retryAfter: 1,
-  })
+  if (!moved && user === read.user && keeps) return changes
+  await checkTarget(ctx, target)
+  const password = keeps ? read.password : await sealed(ctx, read.id, target.password)
+  // How it was says nothing of another place or login.
+  return { ...changes, ...target, host: hostText(target.host), password, health: null }
+}
+
+function otherChanges(patch: RelayPatch): Partial<RelayRow> {
+  refuseFields(patch, SMTP_FIELDS)
+  return patch.name === undefined ? {} : { name: patch.name ?? 'Cloudflare' }
 }
 
 /** @throws Problem not_found. */
@@ -114,6 +144,33 @@ export async function deleteRelay(ctx: Caller, id: string) {
 }
 
 type Target = Pick<RelayRow, 'host' | 'port' | 'security' | 'user' | 'password'>
+
+/** What speaks of a server, and of nothing else. */
+const SMTP_FIELDS = ['host', 'port', 'security', 'user', 'password', 'verp', 'max_connections', 'provider'] as const
+
+function asTarget({ host, port, security, user = null, password = null }: NewRelayBody): Target {
+  if (host !== undefined && port !== undefined && security !== undefined)
+    return { host, port, security, user, password }
+  const missing = Object.entries({ host, port, security }).filter(([, value]) => value === undefined)
+  throw refused(missing.map(([path]) => ({ path, reason: 'is required' })))
+}
+
+/** The platform's own service: it is the operator who pays for it. */
+function noTarget(ctx: Caller, body: NewRelayBody): Target {
+  if (!ctx.net.sendEmail) {
+    throw refused([
+      { path: 'kind', reason: 'needs a send_email binding named EMAIL (see wrangler.toml), and there is none' },
+    ])
+  }
+  if (ctx.access.key !== 'operator') throw refused([{ path: 'kind', reason: 'cloudflare is the operator’s to give' }])
+  refuseFields(body, SMTP_FIELDS)
+  return { host: '', port: 0, security: 'implicit', user: null, password: null }
+}
+
+function refuseFields(body: NewRelayBody | RelayPatch, names: readonly (keyof RelayPatch)[]): void {
+  const given = names.filter((name) => body[name] !== undefined && body[name] !== null)
+  if (given.length > 0) throw refused(given.map((path) => ({ path, reason: 'is not for a relay of this kind' })))
+}
 
 /** Where a tenant may have us connect to, and with what. */
 async function checkTarget(ctx: Caller, { host, port, security, user, password }: Target): Promise<void> {
@@ -162,20 +219,4 @@ function readDomain(text: string | null | undefined): string | null {
 function refused(fields: FieldFault[]): Problem {
   const first = fields[0]
   return new Problem('validation_error', `Invalid \`${first?.path}\`: ${first?.reason}`, { fields })
-}
-
-function show(row: RelayRow) {
-  return {
-    object: 'relay' as const,
-    id: row.id,
-    name: row.name,
-    domain: row.domain,
-    host: row.host,
-    port: row.port,
-    security: row.security,
-    user: row.user,
-    has_password: row.password !== null,
-    verp: row.verp,
-    created_at: isoTime(row.createdAt),
-  }
 }

@@ -1,10 +1,10 @@
 /** Relays of accounts, and (account number 0) of the instance. Passwords are sealed. */
 import { and, eq, sql } from 'drizzle-orm'
+import { insertOnce } from '../directory/insert.ts'
+import { type Page, pageBy } from '../directory/page.ts'
 import type { Keeping } from '../idempotency.ts'
 import { relays } from '../schema/directory.ts'
 import { INSTANCE, type Stores } from '../stores.ts'
-import { insertOnce } from './insert.ts'
-import { type Page, pageBy } from './page.ts'
 
 export type RelayRow = typeof relays.$inferSelect
 
@@ -14,9 +14,11 @@ export async function insertRelay(stores: Stores, row: RelayRow, most: number, k
   return insertOnce(
     stores,
     { account: row.account, now: row.createdAt, exists, keeping },
-    (free) => sql`INSERT INTO relays (account, id, domain, name, host, port, security, user, password, verp, created_at)
+    (free) => sql`INSERT INTO relays (account, id, domain, name, host, port, security, user, password, verp, created_at,
+        kind, priority, settings)
       SELECT ${row.account}, ${row.id}, ${row.domain}, ${row.name}, ${row.host}, ${row.port}, ${row.security},
-        ${row.user}, ${row.password}, ${row.verp ? 1 : 0}, ${row.createdAt} WHERE ${free}
+        ${row.user}, ${row.password}, ${row.verp ? 1 : 0}, ${row.createdAt}, ${row.kind}, ${row.priority},
+        ${row.settings} WHERE ${free}
         AND (SELECT COUNT(*) FROM relays WHERE account = ${row.account}) < ${most} RETURNING 1`,
   )
 }
@@ -39,11 +41,16 @@ export async function listRelays(stores: Stores, account: number, page: Page): P
     .limit(limit)
 }
 
-/** Puts the row in place of the one that was read, if its destination and login are still those. */
-export async function replaceRelay(stores: Stores, read: RelayRow, row: RelayRow): Promise<boolean> {
-  const changed = await stores.directory
+/** The row after these changes; undefined where destination, login or settings are no longer those that were read. */
+export async function changeRelay(
+  stores: Stores,
+  read: RelayRow,
+  changes: Partial<RelayRow>,
+): Promise<RelayRow | undefined> {
+  const [changed] = await stores.directory
     .update(relays)
-    .set(row)
+    // Something has to be set, and the id is what it was.
+    .set({ id: read.id, ...changes })
     .where(
       and(
         eq(relays.account, read.account),
@@ -51,11 +58,11 @@ export async function replaceRelay(stores: Stores, read: RelayRow, row: RelayRow
         eq(relays.host, read.host),
         eq(relays.port, read.port),
         eq(relays.security, read.security),
-        sql`${relays.user} IS ${read.user} AND ${relays.password} IS ${read.password}`,
+        sql`${relays.user} IS ${read.user} AND ${relays.password} IS ${read.password} AND ${relays.settings} IS ${read.settings}`,
       ),
     )
-    .returning({ id: relays.id })
-  return changed.length > 0
+    .returning()
+  return changed
 }
 
 /** Deletes a relay; false where the account has none of this id. */
@@ -67,15 +74,18 @@ export async function deleteRelay(stores: Stores, account: number, id: string): 
   return gone.length > 0
 }
 
-/** The relay for mail of an account and a sender's domain: its own before the instance's, one for the domain before one for all. */
-export async function findBestRelay(stores: Stores, account: number, domain: string): Promise<RelayRow | undefined> {
-  const [row] = await stores.directory
+/**
+ * The relays for mail of an account and a sender's domain, best first: its own before the instance's, those for the domain
+ * before those for all, then by priority, and the newest first among equals.
+ */
+export async function findRelays(stores: Stores, account: number, domain: string): Promise<RelayRow[]> {
+  return stores.directory
     .select()
     .from(relays)
     .where(
       sql`${relays.account} IN (${account}, ${INSTANCE.number}) AND (${relays.domain} IS NULL OR ${relays.domain} = ${domain})`,
     )
-    .orderBy(sql`${relays.account} = ${INSTANCE.number}, ${relays.domain} IS NULL, ${relays.id} DESC`)
-    .limit(1)
-  return row
+    .orderBy(
+      sql`${relays.account} = ${INSTANCE.number}, ${relays.domain} IS NULL, ${relays.priority}, ${relays.id} DESC`,
+    )
 }

@@ -1,10 +1,10 @@
 /** One connection to a relay, opened within bounds: the network gives none of its own. */
-import type { Context } from '../context.ts'
-import type { RelayTarget } from '../directory/next-hop.ts'
-import { SessionError } from '../smtp/errors.ts'
-import { type Clock, forget, within } from '../smtp/pipe.ts'
-import { openSession, type Session } from '../smtp/session.ts'
-import type { StoredReply } from '../store/mail/shapes.ts'
+import type { Context } from '../../context.ts'
+import type { SmtpTarget } from '../../directory/relays/next-hop.ts'
+import { SessionError } from '../../smtp/errors.ts'
+import { type Clock, forget, within } from '../../smtp/pipe.ts'
+import { openSession, type Session } from '../../smtp/session.ts'
+import type { StoredReply } from '../../store/mail/shapes.ts'
 
 /** Together they leave time, under a claim, to begin at least one transaction: else a slow relay would have us try for ever and never begin. */
 const LOOK_UP_MS = 10_000
@@ -23,7 +23,7 @@ export function clockOf(ctx: Context): Clock {
 }
 
 /** Connects, greets, secures, logs in. Throws what `whyNoSession` puts in words. */
-export async function connectTo(ctx: Context, target: RelayTarget): Promise<Session> {
+export async function connectTo(ctx: Context, target: SmtpTarget): Promise<Session> {
   const { host, port, security, auth, clearAuth } = target
   const clock = clockOf(ctx)
   // Asked each time, because a name may have come to mean another host since the relay was made.
@@ -46,11 +46,16 @@ export async function connectTo(ctx: Context, target: RelayTarget): Promise<Sess
  * Why there is no session, as the reply that every message waiting for it is deferred with. Never a reason to fail mail:
  * a wrong password or a missing STARTTLS is for somebody to put right, and until then the mail waits.
  */
-export function whyNoSession(error: unknown, { host, port }: RelayTarget): StoredReply {
+export function whyNoSession(error: unknown, { host, port }: SmtpTarget): StoredReply {
   const reason = error instanceof Error ? error.message : String(error)
   const where = `${host}:${port}`
   if (error instanceof SessionError && error.kind === 'permanent') {
     return { code: 451, enhanced: '4.3.5', text: `the relay ${where} cannot be used as it is set up: ${reason}` }
   }
   return { code: 451, enhanced: '4.4.1', text: `no connection to the relay ${where}: ${reason}` }
+}
+
+/** Waits, and holds nothing up meanwhile. */
+export function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimer(Math.max(0, ms), resolve))
 }
