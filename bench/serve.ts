@@ -46,9 +46,11 @@ export async function build(config: string, folder: string): Promise<Built> {
   return { config, folder, script: join(folder, 'worker.js') }
 }
 
-/** Applies the migrations of the configuration's database to the storage. */
+/** Applies the migrations of the configuration's databases to the storage. */
 export async function migrate(config: string, state: string): Promise<void> {
-  await wrangler(['d1', 'migrations', 'apply', 'DB', '--local', '--config', config, '--persist-to', state], state)
+  for (const database of ['DB', 'SEARCH']) {
+    await wrangler(['d1', 'migrations', 'apply', database, '--local', '--config', config, '--persist-to', state], state)
+  }
 }
 
 /** Serves a built Worker on a free port of loopback. */

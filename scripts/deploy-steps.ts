@@ -26,9 +26,10 @@ export async function deploy(
   const secrets = { ...made, ...(given.RELAY_URL ? { RELAY_URL: given.RELAY_URL } : {}) }
 
   // A database that is there gets its tables before the code that needs them; a new one is made by the deploy.
-  if (exists) await must(wrangler, MIGRATE)
+  if (exists) await migrate(wrangler, ['DB'])
   const first = await must(wrangler, deployArguments(given.PUBLIC_URL), secrets)
-  if (!exists) await must(wrangler, MIGRATE)
+  // A search index that an older deploy did not have is there only now; until then, and without one, searches alone are refused.
+  await migrate(wrangler, exists ? ['SEARCH'] : ['DB', 'SEARCH'])
 
   const url = given.PUBLIC_URL ?? /https:\/\/[\w.-]+\.workers\.dev/.exec(first)?.[0]
   // Signed links begin with the address that only the first deploy tells.
@@ -36,7 +37,9 @@ export async function deploy(
   return { url, made }
 }
 
-const MIGRATE = ['d1', 'migrations', 'apply', 'DB', '--remote']
+async function migrate(wrangler: Wrangler, databases: string[]): Promise<void> {
+  for (const database of databases) await must(wrangler, ['d1', 'migrations', 'apply', database, '--remote'])
+}
 
 function deployArguments(publicUrl: string | undefined): string[] {
   return ['deploy', '--minify', ...(publicUrl ? ['--var', `PUBLIC_URL:${publicUrl}`] : [])]

@@ -9,6 +9,7 @@ import { sweepFeedback } from './feedback/sweep.ts'
 import { makeApp } from './http/app.ts'
 import { routes } from './http/routes/all.ts'
 import { readFull } from './mailbox/full.ts'
+import { sweepSearch } from './mailbox/search/sweep.ts'
 import { sweepMailbox } from './mailbox/sweep.ts'
 import { ambient, laterOn, queueWake, type WakeUp } from './platform/context.ts'
 import { sendEmailBy } from './platform/email.ts'
@@ -86,6 +87,7 @@ const SWEEPS: Record<string, (ctx: Context) => Promise<void>> = {
   feedback: sweepFeedback,
   directory: sweepDirectory,
   mailbox: sweepMailbox,
+  search: sweepSearch,
 }
 
 /** Each account once, however often it was woken. */
@@ -109,7 +111,7 @@ async function makeContext(env: Env, execution: ExecutionContext, tally?: Tally)
     ...ambient,
     config,
     keyring,
-    stores: openStores(mailDatabases(env), env.RAW, config.local ? tally : undefined),
+    stores: openStores(databases(env), env.RAW, config.local ? tally : undefined),
     requestId: crypto.randomUUID(),
     later,
     wake: queueWake({ outbound: env.OUTBOUND, dispatch: env.DISPATCH }, later),
@@ -121,13 +123,13 @@ function guardOf(config: Config) {
   return { local: config.local, ownHosts: [new URL(config.PUBLIC_URL).host], resolver: config.DOH_URL }
 }
 
-/** DB, and every further database that is bound as MAIL_2, MAIL_3, … */
-function mailDatabases(env: Env): Record<string, D1Database> {
-  const further = Object.entries(env).filter(([name]) => /^MAIL_\d+$/.test(name))
+/** DB, every further database that is bound as MAIL_2, MAIL_3, …, and the search indexes: SEARCH, SEARCH_2, … */
+function databases(env: Env): Record<string, D1Database> {
+  const further = Object.entries(env).filter(([name]) => /^(MAIL_\d+|SEARCH(_\d+)?)$/.test(name))
   return { DB: env.DB, ...Object.fromEntries(further.map(([name, value]) => [name, asDatabase(value)])) }
 }
 
-/** A binding named MAIL_n is a D1 database: the configuration's comment on names says so. */
+/** A binding named MAIL_n or SEARCH is a D1 database: the configuration's comment on names says so. */
 function asDatabase(binding: unknown): D1Database {
   return binding as D1Database
 }

@@ -16,6 +16,7 @@ export default defineConfig({
           ADMIN_KEY: 'operator-key-of-the-tests-0123456789',
           SECRET: 'secret-of-the-tests-0123456789-abcdef',
           TEST_MIGRATIONS: await readD1Migrations(`${root}migrations`),
+          TEST_SEARCH_MIGRATIONS: await readD1Migrations(`${root}migrations/search`),
         },
       },
     })),

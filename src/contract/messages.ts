@@ -149,6 +149,19 @@ export const HtmlFormat = z.enum(['data_uri', 'cid']).default('data_uri').meta({
   description: 'How inline images stand in the HTML: as data URIs (5 MiB of them at most), or as sent.',
 })
 
+/** A message as a list shows it; with `q`, where in its preview the words stand. */
+const ListedMessage = MessageSummary.extend({
+  snippet: z
+    .object({
+      text: z.string(),
+      matches: z.array(z.tuple([z.int(), z.int()])).meta({
+        description: 'Start and end of each match in `text`, in UTF-16 units. The text is plain: escape it for HTML.',
+      }),
+    })
+    .optional()
+    .meta({ description: 'Only with `q`.' }),
+}).meta({ id: 'ListedMessage' })
+
 export const ListMessages = route({
   method: 'GET',
   path: '/messages',
@@ -163,10 +176,34 @@ export const ListMessages = route({
       .string()
       .optional()
       .meta({ description: 'An address of the account: what it received, and what was sent from it.' }),
-    q: z.string().optional().meta({ description: 'Not served: refused.' }),
+    q: z.string().optional().meta({
+      description:
+        'Words to look for, newest mail first: all of them must be there. "A phrase", the beginning* of a word, -not; from: to: cc: subject: filename: body: has:attachment is:unread|read|flagged|answered|draft|received|sent in:mailbox before:2026-01-31 after: larger:10M smaller:.',
+      example: 'invoice from:ann has:attachment after:2026-01-01',
+    }),
   }),
-  answer: list(MessageSummary),
-  problems: ['invalid_parameter', 'not_found'],
+  answer: z.object({
+    object: z.literal('list'),
+    has_more: z.boolean(),
+    data: z.array(ListedMessage),
+    next: Id.optional().meta({
+      description:
+        'Only with `q`, and where there is more: what to give as `after` (or `before`) for the next page. A page may be short, even empty, where many messages have the words but not the rest.',
+    }),
+  }),
+  problems: ['invalid_parameter', 'not_found', 'service_unavailable'],
+})
+
+export const RebuildSearch = route({
+  method: 'POST',
+  path: '/search/rebuild',
+  tag: 'Messages',
+  summary:
+    'Make the search index of an account anew out of its mail, the newest first. Mail is not touched; searches find less until it is done.',
+  scope: 'operator',
+  body: z.strictObject({ account: Id }).meta({ id: 'RebuildSearch' }),
+  answer: z.object({ object: z.literal('search_rebuild'), account: Id, started: z.literal(true) }),
+  problems: ['not_found', 'service_unavailable'],
 })
 
 export const GetMessage = route({

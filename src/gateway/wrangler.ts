@@ -26,12 +26,16 @@ export type Wrangler = {
 
 export type Place = { project: string; home: Home; claim: Claim }
 
-/** Brings the database up to this version. @throws StartTrouble with the tail of the log, or the reason of `stop`. */
+/** The databases that have migrations of their own. */
+const DATABASES = ['DB', 'SEARCH']
+
+/** Brings the databases up to this version. @throws StartTrouble with the tail of the log, or the reason of `stop`. */
 export async function applyMigrations(place: Place, stop: AbortSignal): Promise<void> {
-  const args = ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', place.home.state]
-  const child = run(place, args)
-  const how = await unlessStopped(stop, child.ended).finally(child.end)
-  if (how !== 'code 0') throw failed(place.home, `The migrations failed (${how}).`)
+  for (const database of DATABASES) {
+    const child = run(place, ['d1', 'migrations', 'apply', database, '--local', '--persist-to', place.home.state])
+    const how = await unlessStopped(stop, child.ended).finally(child.end)
+    if (how !== 'code 0') throw failed(place.home, `The migrations of ${database} failed (${how}).`)
+  }
 }
 
 /** Starts the Worker. It answers when its `/health` does. */

@@ -7,7 +7,7 @@ import type { ListMessages, Message, MessageSummary } from '../contract/messages
 import type { ReceivedEmail } from '../contract/receiving.ts'
 import { addressKey, parseAddress } from '../mail/address.ts'
 import { receivedView, recipientView, sentView, shownAttachments, summaryView } from '../record/message-view.ts'
-import { listOf, readPage } from '../record/page.ts'
+import { listOf, type Page, readPage } from '../record/page.ts'
 import {
   type Filter,
   findMessage,
@@ -21,8 +21,10 @@ import { RECEIVED, SENT } from '../store/mail/shapes.ts'
 import { readBodies } from './bodies.ts'
 import { makeLink } from './links.ts'
 import { treeOf } from './raw.ts'
+import { type Narrowed, search } from './search/find.ts'
 
 type PageQuery = { limit: number; after?: string; before?: string }
+type MessageList = z.input<(typeof ListMessages)['answer']>
 type HtmlFormat = 'data_uri' | 'cid'
 
 /** The newest of a conversation; longer ones are paged through as a list. */
@@ -41,10 +43,10 @@ export async function listReceived(ctx: Caller, query: PageQuery) {
 }
 
 /** Messages of both directions, narrowed as the query says. @throws Problem invalid_parameter, not_found (mailbox). */
-export async function listMessages(ctx: Caller, query: z.output<(typeof ListMessages)['query']>) {
-  if (query.q !== undefined) throw invalid('q', 'search is not served yet')
+export async function listMessages(ctx: Caller, query: z.output<(typeof ListMessages)['query']>): Promise<MessageList> {
   const page = readPage(query)
   const filter = readFilter(query)
+  if (query.q !== undefined) return searched(ctx, query.q, narrowing(query, filter), page)
   const { rows, more } = await listLines(ctx.stores, ctx.account, filter, page)
   if (rows.length === 0 && filter.mailbox !== undefined) {
     const why = await whyEmpty(ctx.stores, ctx.account, filter.mailbox, page.after ?? page.before)
@@ -54,6 +56,16 @@ export async function listMessages(ctx: Caller, query: z.output<(typeof ListMess
     }
   }
   return listOf(rows.map(summaryView), more)
+}
+
+/** The same list of what a search found: with where the words stand, and where to go on. */
+async function searched(ctx: Caller, q: string, narrowed: Narrowed, page: Page): Promise<MessageList> {
+  const { found, more, next } = await search(ctx, q, narrowed, page)
+  const data = found.map(({ line, marks }) => ({
+    ...summaryView(line),
+    snippet: { text: line.preview, matches: marks },
+  }))
+  return { ...listOf(data, more), ...(next === undefined ? {} : { next }) }
 }
 
 /** One sent mail with its bodies. @throws Problem not_found. */
@@ -127,6 +139,16 @@ function readFilter(query: z.output<(typeof ListMessages)['query']>): Filter {
     ...(thread === undefined ? {} : { thread }),
     ...(direction === undefined ? {} : { direction: direction === 'sent' ? SENT : RECEIVED }),
     ...(address === undefined ? {} : { address }),
+  }
+}
+
+function narrowing({ direction }: { direction?: 'received' | 'sent' | undefined }, filter: Filter): Narrowed {
+  const { mailbox, thread, address } = filter
+  return {
+    ...(mailbox === undefined ? {} : { mailbox }),
+    ...(thread === undefined ? {} : { thread }),
+    ...(address === undefined ? {} : { address }),
+    ...(direction === undefined ? {} : { direction }),
   }
 }
 

@@ -17,6 +17,8 @@ export type Stores = {
   readonly directory: Database
   /** Every mail database by its binding's name. */
   readonly mail: ReadonlyMap<string, Database>
+  /** Every search index by its binding's name: SEARCH, and SEARCH_n for the accounts of MAIL_n where it is bound. */
+  readonly search: ReadonlyMap<string, Database>
   readonly raw: R2Bucket
 }
 
@@ -28,10 +30,11 @@ export function openStores(databases: Record<string, D1Database>, raw: R2Bucket,
   const named = Object.entries(databases).map(
     ([name, database]) => [name, open(tally ? counting(database, tally) : database)] as const,
   )
-  const mail = new Map(named)
+  const mail = new Map(named.filter(([name]) => !isSearch(name)))
+  const search = new Map(named.filter(([name]) => isSearch(name)))
   const directory = mail.get(FIRST_MAIL_DB)
   if (!directory) throw new Error(`there is no database bound as ${FIRST_MAIL_DB}`)
-  return { directory, mail, raw: tally ? countingPuts(raw, tally) : raw }
+  return { directory, mail, search, raw: tally ? countingPuts(raw, tally) : raw }
 }
 
 /** The database that holds an account's mail. */
@@ -39,6 +42,15 @@ export function mailOf(stores: Stores, account: Pick<AccountRef, 'mailDb'>): Dat
   const database = stores.mail.get(account.mailDb)
   if (!database) throw new Error(`no database is bound as ${account.mailDb}`)
   return database
+}
+
+/** The search index of an account's mail; undefined where none is bound. */
+export function searchOf(stores: Stores, account: Pick<AccountRef, 'mailDb'>): Database | undefined {
+  return stores.search.get(account.mailDb.replace(/^MAIL/, 'SEARCH')) ?? stores.search.get('SEARCH')
+}
+
+function isSearch(binding: string): boolean {
+  return /^SEARCH(_\d+)?$/.test(binding)
 }
 
 const opened = new WeakMap<D1Database, ReturnType<typeof openNew>>()

@@ -18,6 +18,7 @@ test('a first deploy makes the secrets with the Worker, then the tables, then te
     { line: 'secret list --format json', secrets: [] },
     { line: 'deploy --minify', secrets: ['ADMIN_KEY', 'SECRET', 'RELAY_URL'] },
     { line: 'd1 migrations apply DB --remote', secrets: [] },
+    { line: 'd1 migrations apply SEARCH --remote', secrets: [] },
     { line: 'deploy --minify --var PUBLIC_URL:https://pochta.me.workers.dev', secrets: [] },
   ])
   expect(url).toBe('https://pochta.me.workers.dev')
@@ -31,6 +32,7 @@ test('a later deploy keeps the secrets, and has the tables ready before the code
     'secret list --format json',
     'd1 migrations apply DB --remote',
     'deploy --minify',
+    'd1 migrations apply SEARCH --remote',
   ])
 })
 

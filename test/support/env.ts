@@ -6,12 +6,14 @@ import type { WakeUp } from '../../src/platform/context.ts'
 
 type TestEnv = {
   DB: D1Database
+  SEARCH: D1Database
   RAW: R2Bucket
   OUTBOUND: Queue<WakeUp>
   DISPATCH: Queue<WakeUp>
   ADMIN_KEY: string
   SECRET: string
   TEST_MIGRATIONS: D1Migration[]
+  TEST_SEARCH_MIGRATIONS: D1Migration[]
 } & Record<string, unknown>
 
 /** test/vitest.worker.config.ts binds exactly these. */

@@ -28,7 +28,7 @@ export type World = {
 export const START = Date.UTC(2026, 10, 23, 12)
 
 export async function makeWorld(
-  given: { net?: Partial<Net>; config?: Partial<Config>; faults?: Faults } = {},
+  given: { net?: Partial<Net>; config?: Partial<Config>; faults?: Faults; searchFaults?: Faults } = {},
 ): Promise<World> {
   let now = START
   let drawn = 0
@@ -36,14 +36,19 @@ export async function makeWorld(
   const pending: Promise<unknown>[] = []
   const tally = newTally()
   const config = { ...readConfig({ ...env, LOCAL: 'true' }), ...given.config }
+  const search = given.searchFaults ? faultyDatabase(env.SEARCH, given.searchFaults) : env.SEARCH
   const refuse = async () => {
     throw new Error('this test has no network')
   }
   const ctx: Context = {
     config,
     stores: given.faults
-      ? openStores({ DB: faultyDatabase(env.DB, given.faults) }, faultyBucket(env.RAW, given.faults), tally)
-      : openStores({ DB: env.DB }, env.RAW, tally),
+      ? openStores(
+          { DB: faultyDatabase(env.DB, given.faults), SEARCH: search },
+          faultyBucket(env.RAW, given.faults),
+          tally,
+        )
+      : openStores({ DB: env.DB, SEARCH: search }, env.RAW, tally),
     keyring: await makeKeyring(config.SECRET),
     log: () => {},
     requestId: 'test',

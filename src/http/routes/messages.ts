@@ -6,15 +6,18 @@ import {
   GetMessageRaw,
   ListMessageAttachments,
   ListMessages,
+  RebuildSearch,
 } from '../../contract/messages.ts'
 import { downloadRaw, getAttachment, listAttachments } from '../../mailbox/attachments.ts'
 import { changeMessage, deleteMessage } from '../../mailbox/change.ts'
 import { getMessage, listMessages } from '../../mailbox/read.ts'
+import { rebuild } from '../../mailbox/search/rebuild.ts'
 import { download } from '../download.ts'
 import { type Bound, on, param } from '../route.ts'
 
 export const messages: Bound[] = [
   on(ListMessages, ({ ctx, query }) => listMessages(ctx, query)),
+  on(RebuildSearch, ({ ctx, body }) => rebuild(ctx, body.account)),
   on(GetMessage, ({ ctx, params, query }) => getMessage(ctx, param(params, 'id'), query)),
   on(ChangeMessage, ({ ctx, params, body }) => changeMessage(ctx, param(params, 'id'), body)),
   on(DeleteMessage, ({ ctx, params, query }) => deleteMessage(ctx, param(params, 'id'), query.permanent === 'true')),

@@ -3,7 +3,8 @@ import { type SQL, sql } from 'drizzle-orm'
 import { type Row, runBatch } from '../mail/change.ts'
 import { addTask, endTask, type Task } from '../mail/tasks.ts'
 import { deleteRaw, listRaw, prefixesOf } from '../objects.ts'
-import { type AccountRef, type Database, mailOf, type Stores } from '../stores.ts'
+import { clearSome } from '../search/words.ts'
+import { type AccountRef, type Database, mailOf, type Stores, searchOf } from '../stores.ts'
 import { dropDomainStep } from './domain-removal.ts'
 
 /** The kind of the task that removes an account. It lies in the directory, so that it outlives the account's mail. */
@@ -46,6 +47,7 @@ export const STEPS = [
   'auto_replies',
   'tasks',
   'objects',
+  'search',
   'forward_targets',
   'addresses',
   'domains',
@@ -97,6 +99,8 @@ export async function removeSome(stores: Stores, account: AccountRef, step: Step
       return dropRows(mail, 'tasks', 'kind, account, ref', sql`account = ${number} AND kind <> ${DELETE_ACCOUNT}`)
     case 'objects':
       return dropObjects(stores, number)
+    case 'search':
+      return dropWords(stores, account)
     case 'forward_targets':
       return dropRows(stores.directory, 'forward_targets', 'account, email', sql`account = ${number}`)
     case 'addresses':
@@ -123,7 +127,7 @@ function closeCounters(account: AccountRef): SQL {
   return sql`UPDATE counters SET state = 'closing' WHERE account = ${account.number}`
 }
 
-type Table = Exclude<Step, 'counters' | 'objects' | 'domains'>
+type Table = Exclude<Step, 'counters' | 'objects' | 'search' | 'domains'>
 
 /** Names of tables and columns come from the code above alone. */
 async function dropRows(db: Database, table: Table, key: string, which: SQL): Promise<boolean> {
@@ -157,6 +161,12 @@ async function dropObjects(stores: Stores, account: number): Promise<boolean> {
     done &&= page.cursor === undefined
   }
   return done
+}
+
+/** What was indexed of the mail, where there is an index. */
+async function dropWords(stores: Stores, account: AccountRef): Promise<boolean> {
+  const index = searchOf(stores, account)
+  return index === undefined || clearSome(index, account.number)
 }
 
 async function dropDomain(stores: Stores, account: number): Promise<boolean> {
