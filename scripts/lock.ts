@@ -1,5 +1,5 @@
 /**
- * Completes package-lock.json, or with --check fails where it is not complete. `npm install` leaves out the binaries of
+ * Completes each package-lock.json, or with --check fails where one is not complete. `npm install` leaves out the binaries of
  * platforms that the registry at hand does not carry, and `npm ci` then refuses the whole file; an entry that says for
  * which platform a binary is costs the others nothing, and serves its own where the registry has it.
  */
@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 
 type Entry = {
   version?: string
+  resolved?: string
   optionalDependencies?: Record<string, string>
   optional?: boolean
   os?: string[]
@@ -16,27 +17,38 @@ type Entry = {
 
 type Lock = { packages: Record<string, Entry> }
 
-const FILE = 'package-lock.json'
+/** Ours, and that of the clients which the tests run. */
+const FILES = ['package-lock.json', 'test/clients/pinned/package-lock.json']
 
 /** What platform packages call a system, and what Node calls it. */
 const SYSTEMS = { windows: 'win32' } as Record<string, string>
 const PROCESSORS = { '64': 'x64' } as Record<string, string>
 
-const lock: Lock = JSON.parse(readFileSync(FILE, 'utf8'))
-const missing = findMissing(lock)
+for (const file of FILES) {
+  const lock: Lock = JSON.parse(readFileSync(file, 'utf8'))
+  const missing = findMissing(lock)
+  if (process.argv.includes('--check')) check(file, lock, missing)
+  else complete(file, lock, missing)
+}
 
-if (process.argv.includes('--check')) {
+function check(file: string, { packages }: Lock, missing: [path: string, entry: Entry][]): void {
+  const tied = Object.entries(packages).filter(([, { resolved }]) => resolved !== undefined)
   if (missing.length > 0) {
-    console.error(`package-lock.json lacks ${missing.map(([path]) => path).join(', ')}. Run: node scripts/lock.ts`)
+    console.error(`${file} lacks ${missing.map(([path]) => path).join(', ')}. Run: node scripts/lock.ts`)
+    process.exitCode = 1
+  } else if (tied.length > 0) {
+    console.error(`${file} is tied to a registry by ${tied.map(([path]) => path).join(', ')}: take "resolved" out.`)
     process.exitCode = 1
   } else {
-    console.log('package-lock.json: complete')
+    console.log(`${file}: complete`)
   }
-} else {
+}
+
+function complete(file: string, lock: Lock, missing: [path: string, entry: Entry][]): void {
   const packages = Object.entries({ ...lock.packages, ...Object.fromEntries(missing) })
   packages.sort(([a], [b]) => (a < b ? -1 : 1))
-  writeFileSync(FILE, `${JSON.stringify({ ...lock, packages: Object.fromEntries(packages) }, null, 2)}\n`)
-  console.log(`package-lock.json: ${missing.length} entries added`)
+  writeFileSync(file, `${JSON.stringify({ ...lock, packages: Object.fromEntries(packages) }, null, 2)}\n`)
+  console.log(`${file}: ${missing.length} entries added`)
 }
 
 function findMissing({ packages }: Lock): [path: string, entry: Entry][] {

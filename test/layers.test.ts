@@ -121,7 +121,7 @@ function told({ from, target }: Import): string {
 
 function filesIn(folder: string): Source[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.parentPath.includes('node_modules'))
     .map((entry) => {
       const file = join(entry.parentPath, entry.name)
       const path = relative(ROOT, file)
