@@ -19,6 +19,8 @@ export type Draft = {
   /** Further fields, in order; In-Reply-To and References among them. Names of our own are refused: `reservedHeader`. */
   headers: [name: string, value: string][]
   attachments: Attachment[]
+  /** A calendar object beside the text (RFC 6047 section 2.4): the same said to a program. */
+  calendar?: { method: 'REPLY'; content: string }
   /** Milliseconds since 1970. */
   date: number
   /** `<unique@domain>`. */
@@ -57,6 +59,7 @@ export async function compose(draft: Draft): Promise<Uint8Array> {
     html: draft.html && withCrlf(draft.html),
     headers: draft.headers.map(([name, value]) => ({ key: name, value: headerValue(name, value) })),
     attachments: draft.attachments.map(part),
+    alternatives: draft.calendar && [calendarPart(draft.calendar)],
     date: new Date(draft.date),
     messageId: draft.messageId,
     baseBoundary: draft.boundary,
@@ -233,6 +236,10 @@ function part(attachment: Attachment) {
     contentDisposition: disposition ?? (isMessage(asked) ? 'attachment' : undefined),
     content: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
   }
+}
+
+function calendarPart({ method, content }: { method: string; content: string }) {
+  return { contentType: `text/calendar; charset=utf-8; method=${method}; component=VEVENT`, content }
 }
 
 function isMessage(contentType: string): boolean {

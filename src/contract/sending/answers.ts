@@ -45,6 +45,19 @@ export const ForwardBody = z
 
 export type ForwardBody = z.output<typeof ForwardBody>
 
+export const AnswerInvitationBody = z
+  .strictObject({
+    answer: z.enum(['accept', 'decline', 'tentative']),
+    comment: z.string().max(2000).nullish().meta({ description: 'Words to the organiser.' }),
+    from: z
+      .string()
+      .nullish()
+      .meta({ description: 'Which invited address answers; by default the one that received the message.' }),
+  })
+  .meta({ id: 'AnswerInvitation' })
+
+export type AnswerInvitationBody = z.output<typeof AnswerInvitationBody>
+
 const shared = {
   method: 'POST',
   tag: 'Messages',
@@ -83,4 +96,12 @@ export const Forward = route({
   path: '/messages/:id/forward',
   summary: 'Send the message on with all of its attachments.',
   body: ForwardBody,
+})
+
+export const AnswerInvitation = route({
+  ...shared,
+  path: '/messages/:id/answer-invitation',
+  summary: 'Accept, decline or leave open an invitation: its organiser is sent a reply that calendars understand.',
+  body: AnswerInvitationBody,
+  problems: [...shared.problems, 'validation_error'],
 })

@@ -123,7 +123,7 @@ function quotable({ stored, read }: Original) {
 }
 
 /** An answer quotes the message and goes wherever the caller says: so it is a way to read, too. @throws Problem restricted_api_key. */
-function refuseUnread(ctx: Caller): void {
+export function refuseUnread(ctx: Caller): void {
   if (ctx.access.scopes.has('messages:read')) return
   throw new Problem('restricted_api_key', 'This API key lacks the scope messages:read', {
     fix: 'Use a key with the scopes emails:send and messages:read.',

@@ -1,8 +1,9 @@
 import { describeError } from '../../../base/log.ts'
 import type { Caller } from '../../../context.ts'
-import { Forward, Reply, ReplyAll } from '../../../contract/sending/answers.ts'
+import { AnswerInvitation, Forward, Reply, ReplyAll } from '../../../contract/sending/answers.ts'
 import { changeMessage } from '../../../mailbox/change.ts'
 import { forward, reply, replyAll } from '../../../submission/answer/answer.ts'
+import { answerInvitation } from '../../../submission/answer/invitation.ts'
 import { type Bound, on, param } from '../../route.ts'
 
 export const answers: Bound[] = [
@@ -14,6 +15,9 @@ export const answers: Bound[] = [
   ),
   on(Forward, ({ ctx, params, body, once }) =>
     marking(ctx, param(params, 'id'), '$forwarded', (id) => forward(ctx, id, body, once)),
+  ),
+  on(AnswerInvitation, ({ ctx, params, body, once }) =>
+    marking(ctx, param(params, 'id'), '$answered', (id) => answerInvitation(ctx, id, body, once)),
   ),
 ]
 
