@@ -16,7 +16,7 @@ const OWN: Record<string, string> = {
 
 /** Fills the inbox of the account up to `total` messages. */
 export function fillInbox(state: string, accountId: string, total: number): void {
-  const db = openMain(state)
+  const db = openMailOf(state, accountId)
   try {
     const counters = db.prepare('SELECT account, seq, messages FROM counters WHERE account_id = ?').get(accountId)
     if (!counters) throw new Error('the account has no counters')
@@ -39,16 +39,16 @@ export function fillInbox(state: string, accountId: string, total: number): void
   }
 }
 
-/** Of the SQLite files of local D1, the one that has our tables. */
-function openMain(state: string): DatabaseSync {
+/** Of the SQLite files of local D1, the one that holds the account's mail. */
+function openMailOf(state: string, accountId: string): DatabaseSync {
   const folder = join(state, 'v3/d1/miniflare-D1DatabaseObject')
   for (const name of readdirSync(folder).filter((name) => name.endsWith('.sqlite'))) {
     const db = new DatabaseSync(join(folder, name))
-    const found = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'messages'`).get()
-    if (found) return db
+    const ours = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'counters'`).get()
+    if (ours && db.prepare('SELECT 1 FROM counters WHERE account_id = ?').get(accountId)) return db
     db.close()
   }
-  throw new Error(`no database with our tables lies in ${folder}`)
+  throw new Error(`no database with the account's mail lies in ${folder}`)
 }
 
 function nameOf(row: Record<string, unknown>): string {

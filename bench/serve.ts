@@ -1,9 +1,10 @@
 /** Builds a Worker as a deploy would, and serves what was built by `wrangler dev`, with storage in a folder of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
+import { databasesIn } from '../src/gateway/wrangler.ts'
 
 export const ROOT = dirname(import.meta.dirname)
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
@@ -48,7 +49,7 @@ export async function build(config: string, folder: string): Promise<Built> {
 
 /** Applies the migrations of the configuration's databases to the storage. */
 export async function migrate(config: string, state: string): Promise<void> {
-  for (const database of ['DB', 'SEARCH']) {
+  for (const database of databasesIn(readFileSync(config, 'utf8'))) {
     await wrangler(['d1', 'migrations', 'apply', database, '--local', '--config', config, '--persist-to', state], state)
   }
 }

@@ -10,9 +10,10 @@ export type Deployed = {
   made: Record<string, string>
 }
 
-/** Deploys. `given` are RELAY_URL and PUBLIC_URL from the environment. Throws with wrangler's words where a step fails. */
+/** Deploys. `databases` are the bindings of wrangler.toml; `given` is the environment's. Throws with wrangler's words where a step fails. */
 export async function deploy(
   wrangler: Wrangler,
+  databases: readonly string[],
   given: { RELAY_URL?: string; PUBLIC_URL?: string },
 ): Promise<Deployed> {
   const listed = await wrangler(['secret', 'list', '--format', 'json'])
@@ -26,10 +27,9 @@ export async function deploy(
   const secrets = { ...made, ...(given.RELAY_URL ? { RELAY_URL: given.RELAY_URL } : {}) }
 
   // A database that is there gets its tables before the code that needs them; a new one is made by the deploy.
-  if (exists) await migrate(wrangler, ['DB'])
+  const ready = exists ? await migrateWhatIsThere(wrangler, databases) : []
   const first = await must(wrangler, deployArguments(given.PUBLIC_URL), secrets)
-  // A search index that an older deploy did not have is there only now; until then, and without one, searches alone are refused.
-  await migrate(wrangler, exists ? ['SEARCH'] : ['DB', 'SEARCH'])
+  for (const database of databases.filter((name) => !ready.includes(name))) await must(wrangler, migrate(database))
 
   const url = given.PUBLIC_URL ?? /https:\/\/[\w.-]+\.workers\.dev/.exec(first)?.[0]
   // Signed links begin with the address that only the first deploy tells.
@@ -37,8 +37,21 @@ export async function deploy(
   return { url, made }
 }
 
-async function migrate(wrangler: Wrangler, databases: string[]): Promise<void> {
-  for (const database of databases) await must(wrangler, ['d1', 'migrations', 'apply', database, '--remote'])
+/** Answers which databases are there, and up to date now: an older deploy may not have had all of them. */
+async function migrateWhatIsThere(wrangler: Wrangler, databases: readonly string[]): Promise<string[]> {
+  const ready: string[] = []
+  for (const database of databases) {
+    const { ok, output } = await wrangler(migrate(database))
+    if (ok) ready.push(database)
+    else if (!/could ?n.t find|not found|does not exist|doesn't exist/i.test(output)) {
+      throw new Error(`wrangler d1 migrations apply ${database} failed:\n${output}`)
+    }
+  }
+  return ready
+}
+
+function migrate(database: string): string[] {
+  return ['d1', 'migrations', 'apply', database, '--remote']
 }
 
 function deployArguments(publicUrl: string | undefined): string[] {

@@ -1,8 +1,9 @@
 /** npm run deploy: everything that the Worker needs of Cloudflare, made or brought up to date. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { databasesIn } from '../src/gateway/wrangler.ts'
 import { deploy, type Wrangler } from './deploy-steps.ts'
 
 const wrangler: Wrangler = (args, secrets) => {
@@ -27,7 +28,11 @@ const wrangler: Wrangler = (args, secrets) => {
 }
 
 const { RELAY_URL, PUBLIC_URL } = process.env
-const deployed = await deploy(wrangler, { ...(RELAY_URL ? { RELAY_URL } : {}), ...(PUBLIC_URL ? { PUBLIC_URL } : {}) })
+const databases = databasesIn(readFileSync('wrangler.toml', 'utf8'))
+const deployed = await deploy(wrangler, databases, {
+  ...(RELAY_URL ? { RELAY_URL } : {}),
+  ...(PUBLIC_URL ? { PUBLIC_URL } : {}),
+})
 
 console.log(`\nPochta is deployed${deployed.url ? ` at ${deployed.url}` : ''}.`)
 if (deployed.made.ADMIN_KEY) {

@@ -26,16 +26,22 @@ export type Wrangler = {
 
 export type Place = { project: string; home: Home; claim: Claim }
 
-/** The databases that have migrations of their own. */
-const DATABASES = ['DB', 'SEARCH']
+/** The bindings of all D1 databases of a wrangler.toml, in its order: one more database is one more entry there. */
+export function databasesIn(toml: string): string[] {
+  return [...toml.matchAll(/^\[\[d1_databases\]\]\s+binding = "([A-Z0-9_]+)"/gm)].map(([, binding = '']) => binding)
+}
 
 /** Brings the databases up to this version. @throws StartTrouble with the tail of the log, or the reason of `stop`. */
 export async function applyMigrations(place: Place, stop: AbortSignal): Promise<void> {
-  for (const database of DATABASES) {
-    const child = run(place, ['d1', 'migrations', 'apply', database, '--local', '--persist-to', place.home.state])
-    const how = await unlessStopped(stop, child.ended).finally(child.end)
-    if (how !== 'code 0') throw failed(place.home, `The migrations of ${database} failed (${how}).`)
-  }
+  const databases = databasesIn(readFileSync(join(place.project, 'wrangler.toml'), 'utf8'))
+  const children = databases.map((database) => ({
+    database,
+    ...run(place, ['d1', 'migrations', 'apply', database, '--local', '--persist-to', place.home.state]),
+  }))
+  const ended = Promise.all(children.map(async (child) => ({ ...child, how: await child.ended })))
+  const all = await unlessStopped(stop, ended).finally(() => Promise.all(children.map((child) => child.end())))
+  const bad = all.find(({ how }) => how !== 'code 0')
+  if (bad) throw failed(place.home, `The migrations of ${bad.database} failed (${bad.how}).`)
 }
 
 /** Starts the Worker. It answers when its `/health` does. */

@@ -6,6 +6,8 @@ import type { WakeUp } from '../../src/platform/context.ts'
 
 type TestEnv = {
   DB: D1Database
+  MAIL_2: D1Database
+  MAIL_3: D1Database
   SEARCH: D1Database
   RAW: R2Bucket
   OUTBOUND: Queue<WakeUp>

@@ -2,5 +2,5 @@
 import { applyD1Migrations } from 'cloudflare:test'
 import { env } from './env.ts'
 
-await applyD1Migrations(env.DB, env.TEST_MIGRATIONS)
+for (const database of [env.DB, env.MAIL_2, env.MAIL_3]) await applyD1Migrations(database, env.TEST_MIGRATIONS)
 await applyD1Migrations(env.SEARCH, env.TEST_SEARCH_MIGRATIONS)
