@@ -5,6 +5,7 @@ import { uuidv7 } from './base/id.ts'
 import type { Log } from './base/log.ts'
 import type { Keyring } from './base/seal.ts'
 import type { Config } from './config.ts'
+import type { KeyLimits } from './store/directory/keys.ts'
 import type { AccountRef, Stores } from './store/stores.ts'
 
 /** What may be reached. The sweep and the queues act with this alone. */
@@ -26,7 +27,13 @@ export type Context = {
 }
 
 /** A context in which somebody acts for an account. */
-export type Caller = Context & { readonly account: AccountRef; readonly access: Access }
+export type Caller = Context & { readonly account: AccountRef; readonly access: Access; readonly notes?: Notes }
+
+/** What a verb notes for the face to tell beside its answer. */
+export type Notes = {
+  /** The limit of the day's sends, the account's or the key's, of which less is left. */
+  sends?: { readonly limit: number; readonly left: number }
+}
 
 /** What the key that was shown may do. */
 export type Access = {
@@ -35,6 +42,8 @@ export type Access = {
   readonly scopes: ReadonlySet<string>
   /** The one domain (by id) that the key may send from, where it is bound to one. */
   readonly domainId?: string
+  /** What the key is limited to beyond its scopes. */
+  readonly limits?: KeyLimits
 }
 
 /** Wake-ups carry keys only and may be lost: the sweep finds what they would have told. */

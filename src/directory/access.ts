@@ -6,7 +6,12 @@ import type { AccountRef } from '../store/stores.ts'
 import { makeRecent } from './recent.ts'
 
 /** A key that we know: of an account, or (account number 0) of the instance. */
-export type Recognised = { account: AccountRef; access: Access }
+export type Recognised = {
+  account: AccountRef
+  access: Access
+  /** Requests a second that all keys of the account have together, where that is limited. */
+  accountRate?: number
+}
 
 /** `last_used_at` is written at most so often: it is a hint, and each write is billed. */
 const TOUCH_MS = 3_600_000
@@ -28,13 +33,19 @@ export async function recognise(ctx: Context, token: string): Promise<Recognised
   if ((row.lastUsedAt ?? 0) < lately) ctx.later(touchKey(ctx.stores, hash, ctx.now(), lately))
   const known: Recognised = {
     account: row.account,
-    access: { key: row.id, scopes: new Set(row.scopes), ...(row.domainId ? { domainId: row.domainId } : {}) },
+    access: {
+      key: row.id,
+      scopes: new Set(row.scopes),
+      limits: row.limits,
+      ...(row.domainId ? { domainId: row.domainId } : {}),
+    },
+    ...(row.accountRate === null ? {} : { accountRate: row.accountRate }),
   }
   recent.put(ctx, hash, known)
   return known
 }
 
-/** Forgets a key at once where it was deleted. */
+/** Forgets a key at once where it was changed or deleted. */
 export function forgetKey(hash: string): void {
   recent.drop((_, key) => key === hash)
 }

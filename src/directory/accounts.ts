@@ -19,6 +19,7 @@ import {
 import type { Once } from '../store/idempotency.ts'
 import { MAILBOXES } from '../store/mail/shapes.ts'
 import { type AccountRef, INSTANCE } from '../store/stores.ts'
+import { forgetKeysOf } from './access.ts'
 import { createOnce } from './create.ts'
 import { newKeyToken } from './keys.ts'
 import { listPage } from './list.ts'
@@ -49,6 +50,7 @@ export async function createAccount(ctx: Context, body: NewAccountBody, once?: O
       addressLimit: body.quota?.addresses ?? null,
       storageBytes: body.quota?.storage_bytes ?? null,
       sendsPerDay: body.quota?.sends_per_day ?? null,
+      settings: settingsOf(body.quota?.requests_per_second),
       now,
       key: {
         id: key.id,
@@ -85,8 +87,12 @@ export async function patchAccount(ctx: Context, id: string, patch: AccountPatch
     ...(quota.addresses === undefined ? {} : { addressLimit: quota.addresses }),
     ...(quota.storage_bytes === undefined ? {} : { storageBytes: quota.storage_bytes }),
     ...(quota.sends_per_day === undefined ? {} : { sendsPerDay: quota.sends_per_day }),
+    ...(quota.requests_per_second === undefined
+      ? {}
+      : { settings: { requests_per_second: quota.requests_per_second } }),
   })
   if (!row) throw notFound('Account')
+  forgetKeysOf(row.number)
   return showWithUsage(ctx, row)
 }
 
@@ -96,7 +102,10 @@ async function findRow(ctx: Context, id: string): Promise<AccountRow> {
   return row
 }
 
-type Shown = Pick<AccountRow, 'id' | 'name' | 'createdAt' | 'storageBytes' | 'sendsPerDay' | 'addressLimit'>
+type Shown = Pick<
+  AccountRow,
+  'id' | 'name' | 'createdAt' | 'storageBytes' | 'sendsPerDay' | 'addressLimit' | 'settings'
+>
 
 function show(row: Shown) {
   return {
@@ -104,8 +113,22 @@ function show(row: Shown) {
     id: row.id,
     name: row.name,
     created_at: isoTime(row.createdAt),
-    quota: { storage_bytes: row.storageBytes, sends_per_day: row.sendsPerDay, addresses: row.addressLimit },
+    quota: {
+      storage_bytes: row.storageBytes,
+      sends_per_day: row.sendsPerDay,
+      addresses: row.addressLimit,
+      requests_per_second: rateOf(row.settings),
+    },
   }
+}
+
+function settingsOf(rate: number | null | undefined): string | null {
+  return typeof rate === 'number' ? JSON.stringify({ requests_per_second: rate }) : null
+}
+
+function rateOf(settings: string | null): number | null {
+  const rate: unknown = Reflect.get(Object(JSON.parse(settings ?? '{}')), 'requests_per_second')
+  return typeof rate === 'number' ? rate : null
 }
 
 async function showWithUsage(ctx: Context, row: AccountRow) {

@@ -8,6 +8,7 @@ import { findClaim, isVerified } from '../store/directory/domains.ts'
 import { findSendingDomain } from '../store/directory/senders.ts'
 import { makeRecent } from './recent.ts'
 import { keysOf } from './recipients.ts'
+import { mayUse } from './senders-allowed.ts'
 
 /** A verified domain that may be sent from. */
 export type Sender = {
@@ -38,6 +39,12 @@ export async function findSender(ctx: Caller, from: Address): Promise<Sender> {
     throw new Problem('domain_not_verified', `This API key may not send from the ${from.domain} domain.`, {
       fields: [{ path: 'from', reason: 'is not of the domain that the API key is bound to' }],
       fix: 'Use a key that is bound to no domain, or to this one.',
+    })
+  }
+  if (!mayUse(ctx.access.limits?.senders, from)) {
+    throw new Problem('domain_not_verified', `This API key may not send from ${from.address}.`, {
+      fields: [{ path: 'from', reason: 'is none of the senders that the API key may use' }],
+      fix: 'Use one of its senders, or a key that may use this one.',
     })
   }
   return sender

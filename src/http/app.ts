@@ -2,16 +2,16 @@
 import { Hono } from 'hono'
 import { describeError } from '../base/log.ts'
 import { Problem } from '../base/problem.ts'
-import type { Context } from '../context.ts'
+import type { Context, Notes } from '../context.ts'
 import { authorise } from './auth.ts'
 import { readOnce } from './once.ts'
 import { bySpecificity, plainPath, unknownPath, unservedPaths } from './paths.ts'
 import { renderBug, renderProblem, storageTrouble } from './problem.ts'
-import { fullTurn, rateHeaders, type Turn, takeTurn } from './rate.ts'
+import { fullTurn, quotaHeaders, rateHeaders, type Turn, takeTurn } from './rate.ts'
 import type { Bound } from './route.ts'
 import { check, readJson } from './validate.ts'
 
-type Env = { Bindings: { ctx: Context }; Variables: { turn?: Turn } }
+type Env = { Bindings: { ctx: Context }; Variables: { turn?: Turn; notes?: Notes } }
 
 /** Makes the app over all routes; call its `fetch(request, { ctx })`. */
 export function makeApp(routes: readonly Bound[]) {
@@ -21,7 +21,7 @@ export function makeApp(routes: readonly Bound[]) {
 
   app.use(async (c, next) => {
     await next()
-    c.res = finish(c.res, c.env.ctx, c.get('turn'))
+    c.res = finish(c.res, c.env.ctx, c.get('turn'), c.get('notes'))
   })
   for (const path of unservedPaths(paths)) {
     app.all(path, (c) => {
@@ -30,9 +30,10 @@ export function makeApp(routes: readonly Bound[]) {
   }
   for (const bound of ordered) {
     app.on(bound.spec.method, bound.spec.path, async (c) => {
-      const { ctx, who } = await authorise(c.env.ctx, bound.spec, c.req.raw)
-      const turn = takeTurn(ctx, who)
+      const { ctx, counted, notes } = await authorise(c.env.ctx, bound.spec, c.req.raw)
+      const turn = takeTurn(ctx, counted)
       c.set('turn', turn)
+      c.set('notes', notes)
       if (!turn.granted) throw tooMany(turn)
       return serve(bound, ctx, c.req.raw, { params: c.req.param(), path: c.req.path })
     })
@@ -72,12 +73,13 @@ async function serve(
 }
 
 /** Every answer carries its request id, rate headers, and leave to nobody to guess its type. */
-function finish(response: Response, ctx: Context, turn: Turn = fullTurn(ctx)): Response {
+function finish(response: Response, ctx: Context, turn: Turn = fullTurn(ctx), notes: Notes = {}): Response {
   const answer = new Response(response.body, response)
   answer.headers.set('x-request-id', ctx.requestId)
   answer.headers.set('x-content-type-options', 'nosniff')
   if (!answer.headers.has('cache-control')) answer.headers.set('cache-control', 'no-store')
   for (const [name, value] of Object.entries(rateHeaders(turn))) answer.headers.set(name, value)
+  for (const [name, value] of Object.entries(quotaHeaders(ctx, notes))) answer.headers.set(name, value)
   return answer
 }
 

@@ -2,15 +2,16 @@
 import { utf8 } from '../base/bytes.ts'
 import { Problem } from '../base/problem.ts'
 import { sameBytes, sha256Hex } from '../base/seal.ts'
-import type { Caller, Context } from '../context.ts'
+import type { Caller, Context, Notes } from '../context.ts'
 import { ACCOUNT_SCOPES, type RouteSpec } from '../contract/route.ts'
 import { recognise } from '../directory/access.ts'
 import { findAccount, instanceAccount } from '../directory/accounts.ts'
+import type { Counted } from './rate.ts'
 
 const ALL_SCOPES: ReadonlySet<string> = new Set(ACCOUNT_SCOPES)
 
-/** The context in which a route's handler acts, and by what the requests of one caller are counted. */
-export type Authorised = { ctx: Context | Caller; who: string }
+/** The context in which a route's handler acts, and by what the requests of one caller are counted: his own, and his account's. */
+export type Authorised = { ctx: Context | Caller; counted: Counted[]; notes: Notes }
 
 /**
  * Refuses in this order: no key, a key that is nobody's, X-Account beside an account's key, a key that may not do this;
@@ -18,10 +19,13 @@ export type Authorised = { ctx: Context | Caller; who: string }
  * @throws Problem missing_api_key, invalid_api_key, invalid_request, restricted_api_key, not_found.
  */
 export async function authorise(ctx: Context, spec: RouteSpec, request: Request): Promise<Authorised> {
-  if (spec.scope === 'public' || spec.scope === 'link') return { ctx, who: 'anybody' }
+  if (spec.scope === 'public' || spec.scope === 'link') return { ctx, counted: [{ who: 'anybody' }], notes: {} }
   const token = bearer(request)
   const named = request.headers.get('x-account')
-  if (await isOperator(ctx, token)) return { ctx: await asOperator(ctx, spec, named), who: 'operator' }
+  const notes: Notes = {}
+  if (await isOperator(ctx, token)) {
+    return { ctx: { ...(await asOperator(ctx, spec, named)), notes }, counted: [{ who: 'operator' }], notes }
+  }
 
   const known = await recognise(ctx, token)
   if (!known) throw new Problem('invalid_api_key', 'API key is invalid')
@@ -33,7 +37,10 @@ export async function authorise(ctx: Context, spec: RouteSpec, request: Request)
     )
   }
   if (!known.access.scopes.has(spec.scope)) throw restricted(spec, known.access.scopes)
-  return { ctx: { ...ctx, account: known.account, access: known.access }, who: known.access.key }
+  const { account, access, accountRate } = known
+  const own = { who: access.key, most: access.limits?.requests_per_second }
+  const counted = accountRate === undefined ? [own] : [own, { who: account.id, most: accountRate }]
+  return { ctx: { ...ctx, account, access, notes }, counted, notes }
 }
 
 async function asOperator(ctx: Context, spec: RouteSpec, named: string | null): Promise<Context | Caller> {

@@ -6,7 +6,8 @@ import { makeReady } from '../mail/ready.ts'
 import { wouldFit } from '../store/mail/filing.ts'
 import { allowanceOf } from './attachments.ts'
 import { composeMail } from './compose-mail.ts'
-import { refused, tooLarge } from './refusal.ts'
+import { overQuota, refused, tooLarge } from './refusal.ts'
+import { keySendsFor } from './take.ts'
 
 /** The message as it would leave, signed; one that waits as it would leave at its time. @throws Problem as `submit` would. */
 export async function preview(ctx: Caller, body: SendEmailBody): Promise<Uint8Array> {
@@ -17,6 +18,8 @@ export async function preview(ctx: Caller, body: SendEmailBody): Promise<Uint8Ar
   if (sealed.length > ctx.config.MAX_MESSAGE_BYTES) throw tooLarge(ctx)
   const sends = scheduledAt === undefined ? recipients.length : 0
   const why = await wouldFit(ctx.stores, ctx.account, { bytes: sealed.length, sends, now: ctx.now() })
+  const over = await overQuota(ctx, { sends, keySends: keySendsFor(ctx, recipients.length) })
+  if (over) throw over
   if (why) throw refused(ctx, why)
   return sealed
 }

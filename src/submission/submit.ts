@@ -7,18 +7,18 @@ import { mailOf } from '../store/stores.ts'
 import { allowanceOf } from './attachments.ts'
 import { composeMail } from './compose-mail.ts'
 import { checkOverride } from './suppressed.ts'
-import { asAnswer, take } from './take.ts'
+import { asAnswer, type Taken, take, tellOne } from './take.ts'
 
 /**
  * Takes a mail for sending; it is stored when this returns, and relayed afterwards, or at its time. With `once`, equal requests make one mail.
  * `toListed`: those on the suppression list get it too.
  * @throws Problem naming every field at fault, or why this account may not send it.
  */
-export async function submit(ctx: Caller, body: SendEmailBody, once?: Once, toListed = false): Promise<{ id: string }> {
+export async function submit(ctx: Caller, body: SendEmailBody, once?: Once, toListed = false): Promise<Taken> {
   if (toListed) checkOverride(ctx, body)
   const asked = once && toListed ? { ...once, body: `${once.body} to listed` } : once
   const known = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, asked)
   if (known) return asAnswer(known)
   const submission = await composeMail(ctx, body, allowanceOf(ctx))
-  return take(ctx, [{ ...submission, toListed }], { id: submission.id }, asked)
+  return take<Taken>(ctx, [{ ...submission, toListed }], { id: submission.id }, asked, tellOne)
 }

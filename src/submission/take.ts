@@ -7,15 +7,15 @@ import { describeMime } from '../record/described.ts'
 import { isoTime, sentMailEvent } from '../record/email-event.ts'
 import { keeping, recall } from '../record/once.ts'
 import type { Once } from '../store/idempotency.ts'
-import type { NewEvent } from '../store/mail/change.ts'
-import { fileTogether, findFiled, type NewMessage } from '../store/mail/filing.ts'
+import type { KeySends, NewEvent, SendsLeft } from '../store/mail/change.ts'
+import { type FilingTogether, fileTogether, findFiled, type NewMessage } from '../store/mail/filing.ts'
 import { type Recipient, SENT, SENT_BOX, type Tag } from '../store/mail/shapes.ts'
 import { deleteRaw, putPieces, rawKey } from '../store/objects.ts'
 import { settle } from '../store/settle.ts'
 import { mailOf } from '../store/stores.ts'
 import { boundedMap } from './bounded.ts'
 import { refusal, tooLarge } from './refusal.ts'
-import { leavingOut, type Unfiled } from './suppressed.ts'
+import { type LeftOut, leavingOut, type Unfiled } from './suppressed.ts'
 
 /** A mail that may be sent, ready but for its signature. */
 export type Submission = {
@@ -33,6 +33,8 @@ export type Submission = {
   scheduledAt?: number
   /** It goes to those on the suppression list too: whoever sent it may say so, and did. */
   toListed?: boolean
+  /** The list that all its recipients are on: who has left it is left out. */
+  list?: string
 }
 
 /** The platform lets a request have six connections. */
@@ -43,6 +45,7 @@ const SEAL_ROOM = 2048
 
 /**
  * Stores all of them or none, and owes them to the relay or to the clock. With `once`, equal requests make them once, and each is given the first answer.
+ * `tell` puts into the answer who was left out, where somebody was.
  * @throws Problem payload_too_large, daily_quota_exceeded, service_unavailable.
  */
 export async function take<Answer>(
@@ -50,20 +53,33 @@ export async function take<Answer>(
   submissions: readonly Submission[],
   answer: Answer,
   once: Once | undefined,
+  tell: (answer: Answer, leftOut: LeftOut) => Answer = (same) => same,
 ): Promise<Answer> {
   const messages = await boundedMap(submissions, MOST_PUTS, (submission) => put(ctx, submission))
-  const kept = await keeping(ctx, ctx.account.number, once, 200, answer)
-  const filing = {
-    filed: messages.map((message) => ({ message, event: takenEvent(message) })),
+  const keySends = keySendsFor(
+    ctx,
+    messages.reduce((sum, { recipients }) => sum + (recipients?.length ?? 0), 0),
+  )
+  const filing: Unfiled = {
+    filed: messages.map((message, at) => ({
+      message,
+      event: takenEvent(message),
+      toListed: submissions[at]?.toListed ?? false,
+    })),
     now: ctx.now(),
     sends: sendsOf(messages),
-    ...(kept ? { keeping: kept } : {}),
+    ...(keySends ? { keySends } : {}),
   }
-  const toListed = submissions.every((submission) => submission.toListed)
-  const changed = await (toListed ? fileOnce(ctx, filing) : leavingOut(ctx, filing, (marked) => fileOnce(ctx, marked)))
+  const changed = await leavingOut(ctx, filing, async (marked, leftOut) => {
+    const told = leftOut.size > 0 ? tell(answer, leftOut) : answer
+    const kept = await keeping(ctx, ctx.account.number, once, 200, told)
+    const filed = await fileOnce(ctx, kept ? { ...marked, keeping: kept } : marked)
+    return filed && { ...filed, told }
+  })
   if (changed) {
     wakeFor(ctx, messages, changed)
-    return answer
+    if (ctx.notes && changed.left) ctx.notes.sends = changed.left
+    return changed.told
   }
   await deleteRaw(
     ctx.stores,
@@ -71,7 +87,15 @@ export async function take<Answer>(
   )
   const winner = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
   if (winner) return asAnswer<Answer>(winner)
-  throw await refusal(ctx, messages)
+  throw await refusal(ctx, messages, filing)
+}
+
+/** The answer to one mail, with those who were left out of it. */
+export type Taken = { id: string; suppressed?: { address: string; reason: string }[] }
+
+export function tellOne(answer: Taken, leftOut: LeftOut): Taken {
+  const suppressed = leftOut.get(answer.id)
+  return suppressed ? { ...answer, suppressed } : answer
 }
 
 /** What `take` kept for the same request before. */
@@ -89,6 +113,7 @@ async function put(ctx: Caller, submission: Submission): Promise<NewMessage> {
   const pieces = waits ? [bytes] : [await dkimField(bytes, sender.dkim, now), bytes]
   const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
   if (size + (waits ? SEAL_ROOM : 0) > ctx.config.MAX_MESSAGE_BYTES) throw tooLarge(ctx)
+  const listed = submission.list === undefined ? {} : { list: submission.list }
   const described = await describeMime(pieces, { account: ctx.account.number, id })
   const message: NewMessage = {
     ...described,
@@ -107,7 +132,7 @@ async function put(ctx: Caller, submission: Submission): Promise<NewMessage> {
     verdicts: null,
     tags: submission.tags,
     recipients: submission.recipients.map(({ address }): Recipient => {
-      return { address, state: 'queued', attempts: 0, due: scheduledAt ?? now, updatedAt: now }
+      return { address, ...listed, state: 'queued', attempts: 0, due: scheduledAt ?? now, updatedAt: now }
     }),
     lastEvent: waits ? 'scheduled' : 'queued',
     ...(waits ? { scheduledAt } : {}),
@@ -118,16 +143,18 @@ async function put(ctx: Caller, submission: Submission): Promise<NewMessage> {
 }
 
 /** Undefined where they may not be stored; else they are, whether or not their batch's acknowledgement came. */
-function fileOnce(ctx: Caller, filing: Unfiled): Promise<{ listeners: number } | undefined> {
+function fileOnce(ctx: Caller, filing: Omit<FilingTogether, 'token'>): Promise<Filed | undefined> {
   const { account, stores } = ctx
   const [first] = filing.filed
   const readBack = async () => (first && (await findFiled(stores, account, first.message)) ? THERE : undefined)
-  return settle<{ listeners: number } | undefined>(async (tries) => {
+  return settle<Filed | undefined>(async (tries) => {
     const changed = await fileTogether(stores, account, { ...filing, token: newToken(ctx) })
     // A try that was given up for lost may yet have been made: then the bytes must stay.
     return changed ?? (tries > 0 ? readBack() : undefined)
   }, readBack)
 }
+
+type Filed = { listeners: number; left?: SendsLeft }
 
 /** Whether anyone listens is not known then. */
 const THERE = { listeners: 1 }
@@ -137,6 +164,12 @@ function sendsOf(messages: readonly NewMessage[]): number {
   return messages
     .filter(({ scheduledAt }) => scheduledAt === undefined)
     .reduce((sum, { recipients }) => sum + (recipients?.length ?? 0), 0)
+}
+
+/** Towards a key's quota all is counted when it is taken, what waits too: so whoever passes it is told, and not the clock. */
+export function keySendsFor({ access: { key, limits } }: Caller, sends: number): KeySends | undefined {
+  if (limits?.sends_per_day === undefined) return undefined
+  return { key: limits.counted_with ?? key, sends, perDay: limits.sends_per_day }
 }
 
 function wakeFor(ctx: Caller, messages: readonly NewMessage[], { listeners }: { listeners: number }): void {

@@ -10,6 +10,9 @@ const Quota = z
     storage_bytes: Limit.meta({ description: 'Octets of all its mail; null is no limit.' }),
     sends_per_day: Limit.meta({ description: 'Recipients sent to in a UTC day; null is no limit.' }),
     addresses: Limit.meta({ description: 'How many addresses it may have; null is no limit.' }),
+    requests_per_second: z.int().min(1).nullable().meta({
+      description: 'What all its keys may ask together, counted where a request arrives; null is no limit of its own.',
+    }),
   })
   .meta({ id: 'Quota' })
 

@@ -3,6 +3,47 @@ import * as z from 'zod'
 import { deleted, HeaderText, Id, ListQuery, list, Time } from '../common.ts'
 import { ACCOUNT_SCOPES, route } from '../route.ts'
 
+const Limit = z.int().min(0)
+
+/** As many senders as one would write into a form by hand. */
+const MOST_SENDERS = 100
+
+const limits = {
+  senders: z
+    .array(z.string().max(320))
+    .min(1)
+    .max(MOST_SENDERS)
+    .meta({
+      description: 'The addresses it may send from: `a@b`, or `@b` (also `*@b`) for all of a domain.',
+      example: ['billing@demo.test'],
+    }),
+  sends_per_day: Limit.meta({
+    description:
+      'Recipients in a UTC day, counted exactly when the mail is taken: scheduled mail too, though an account’s own quota counts it when it is released. A key that this one makes shares its count.',
+  }),
+  requests_per_second: Limit.min(1).meta({
+    description: 'Counted where a request arrives: a hint to slow down, no accounting.',
+  }),
+}
+
+const Limits = z
+  .object({
+    senders: limits.senders.nullable(),
+    sends_per_day: limits.sends_per_day.nullable(),
+    requests_per_second: limits.requests_per_second.nullable(),
+  })
+  .meta({ id: 'ApiKeyLimits', description: 'null is no limit.' })
+
+const LimitsWish = z
+  .strictObject({
+    senders: limits.senders.nullish(),
+    sends_per_day: limits.sends_per_day.nullish(),
+    requests_per_second: limits.requests_per_second.nullish(),
+  })
+  .meta({ id: 'ApiKeyLimitsWish', description: 'Ours. What is left out stays as it is, null is no limit.' })
+
+export type LimitsWish = z.output<typeof LimitsWish>
+
 export const NewKeyBody = z
   .strictObject({
     name: HeaderText.min(1).max(200).meta({ example: 'Production' }),
@@ -16,6 +57,7 @@ export const NewKeyBody = z
       .nullish()
       .meta({ description: 'Ours: no more than these, out of what the permission has.' }),
     domain_id: z.string().nullish().meta({ description: 'The one domain it may send from.' }),
+    limits: LimitsWish.nullish(),
   })
   .meta({ id: 'NewApiKey' })
 
@@ -30,8 +72,15 @@ export const Key = z
     permission: z.string(),
     scopes: z.array(z.string()),
     domain_id: z.string().nullable(),
+    limits: Limits,
   })
   .meta({ id: 'ApiKey' })
+
+export const KeyPatch = z
+  .strictObject({ name: HeaderText.min(1).max(200).optional(), limits: LimitsWish.optional() })
+  .meta({ id: 'ApiKeyPatch' })
+
+export type KeyPatch = z.output<typeof KeyPatch>
 
 const tag = 'API keys'
 
@@ -63,10 +112,10 @@ export const PatchKey = route({
   method: 'PATCH',
   path: '/api-keys/:id',
   tag,
-  summary: 'Rename a key.',
+  summary: 'Rename a key, or change its limits: to no more than those of the key that asks.',
   scope: 'keys:write',
   instance: true,
-  body: z.strictObject({ name: HeaderText.min(1).max(200) }),
+  body: KeyPatch,
   answer: z.object({ object: z.literal('api_key'), id: Id }),
   problems: ['not_found'],
 })

@@ -15,6 +15,8 @@ export type NewAccount = {
   addressLimit: number | null
   storageBytes: number | null
   sendsPerDay: number | null
+  /** JSON object of further settings. */
+  settings?: string | null
   now: number
   key: { id: string; hash: string; name: string; permission: string; scopes: readonly string[] }
   /** Ids of the mailboxes that every account has, in the order of their numbers. */
@@ -29,9 +31,9 @@ export async function insertAccount(stores: Stores, account: NewAccount, keeping
   const made = sql`EXISTS (SELECT 1 FROM accounts WHERE id = ${id})`
   const number = sql`(SELECT number FROM accounts WHERE id = ${id})`
   const [inserted] = await runBatch(stores.directory, [
-    sql`INSERT INTO accounts (id, name, state, mail_db, address_limit, storage_bytes, sends_per_day, created_at)
+    sql`INSERT INTO accounts (id, name, state, mail_db, address_limit, storage_bytes, sends_per_day, settings, created_at)
       SELECT ${id}, ${account.name}, 'active', ${mailDb}, ${account.addressLimit}, ${account.storageBytes},
-        ${account.sendsPerDay}, ${now} WHERE ${free} RETURNING number`,
+        ${account.sendsPerDay}, ${account.settings ?? null}, ${now} WHERE ${free} RETURNING number`,
     sql`INSERT INTO api_keys (hash, id, account, name, permission, scopes, created_at)
       SELECT ${key.hash}, ${key.id}, number, ${key.name}, ${key.permission}, ${JSON.stringify(key.scopes)}, ${now}
       FROM accounts WHERE id = ${id}`,
@@ -92,7 +94,10 @@ export async function findUsage(
   return { messages: row.messages, bytes: row.bytes, sendsToday: today ? row.sent : 0, addresses: held?.held ?? 0 }
 }
 
-export type AccountPatch = Partial<Pick<AccountRow, 'name' | 'addressLimit' | 'storageBytes' | 'sendsPerDay'>>
+export type AccountPatch = Partial<Pick<AccountRow, 'name' | 'addressLimit' | 'storageBytes' | 'sendsPerDay'>> & {
+  /** Merged into its settings: what is null is taken away. */
+  settings?: Readonly<Record<string, unknown>>
+}
 
 /** Changes an open account, and its quota where its mail is counted; undefined where there is none. */
 export async function patchAccount(stores: Stores, id: string, patch: AccountPatch): Promise<AccountRow | undefined> {
@@ -102,7 +107,10 @@ export async function patchAccount(stores: Stores, id: string, patch: AccountPat
     const set = (column: string, value: string | number | null | undefined): SQL[] =>
       value === undefined ? [] : [sql`${sql.raw(column)} = ${value}`]
     const quota = [...set('storage_bytes', patch.storageBytes), ...set('sends_per_day', patch.sendsPerDay)]
-    const own = [...set('name', patch.name), ...set('address_limit', patch.addressLimit), ...quota]
+    const settings = patch.settings
+      ? [sql`settings = NULLIF(json_patch(COALESCE(settings, '{}'), ${JSON.stringify(patch.settings)}), '{}')`]
+      : []
+    const own = [...set('name', patch.name), ...set('address_limit', patch.addressLimit), ...settings, ...quota]
     const directory = sql`UPDATE accounts SET ${sql.join(own, sql`, `)} WHERE number = ${row.number} AND state = 'active'`
     const mail = sql`UPDATE counters SET ${sql.join(quota, sql`, `)} WHERE account = ${row.number}`
     await runWhereMailIs(stores, row, [directory], quota.length > 0 ? [mail] : [])

@@ -8,6 +8,17 @@ import { type Page, pageBy } from './page.ts'
 
 export type KeyRow = typeof apiKeys.$inferSelect
 
+/** The JSON of `limits`: what is absent is not limited. */
+export type KeyLimits = {
+  /** `local@domain`, as `addressKey` writes it, or `@domain` for all of that domain. */
+  senders?: string[]
+  /** Recipients in a UTC day. */
+  sends_per_day?: number
+  requests_per_second?: number
+  /** The limited key, by id, that made this one: the two share one count, or a key could be multiplied. */
+  counted_with?: string
+}
+
 /** What a request needs to know of its key. */
 export type FoundKey = {
   id: string
@@ -16,12 +27,16 @@ export type FoundKey = {
   scopes: string[]
   domainId: string | null
   lastUsedAt: number | null
+  limits: KeyLimits
+  /** What all keys of the account may ask a second together; null is no limit of its own. */
+  accountRate: number | null
 }
 
 /** The key with this hash and its account, in one read. */
 export async function findKey(stores: Stores, hash: string): Promise<FoundKey | undefined> {
   const [row] = await stores.directory.all<Record<string, string | number | null>>(
-    sql`SELECT k.id, k.account, k.scopes, k.domain_id, k.last_used_at, a.id AS account_id, a.state, a.mail_db
+    sql`SELECT k.id, k.account, k.scopes, k.domain_id, k.last_used_at, k.limits, a.id AS account_id, a.state, a.mail_db,
+        a.settings ->> '$.requests_per_second' AS account_rate
       FROM api_keys k LEFT JOIN accounts a ON a.number = k.account WHERE k.hash = ${hash}`,
   )
   if (!row) return undefined
@@ -36,6 +51,8 @@ export async function findKey(stores: Stores, hash: string): Promise<FoundKey | 
     scopes: asTexts(JSON.parse(String(row.scopes))),
     domainId: row.domain_id === null ? null : String(row.domain_id),
     lastUsedAt: row.last_used_at === null ? null : Number(row.last_used_at),
+    limits: limitsOf({ limits: row.limits === null ? null : String(row.limits) }),
+    accountRate: row.account_rate === null ? null : Number(row.account_rate),
   }
 }
 
@@ -47,20 +64,22 @@ export type NewKey = {
   permission: string
   scopes: readonly string[]
   domainId: string | null
+  limits: KeyLimits
 }
 
 /** Makes a key; false where its account is closed, has no such domain, or was answered already. */
 export async function insertKey(stores: Stores, key: NewKey, now: number, keeping?: Keeping): Promise<boolean> {
   const exists = sql`EXISTS (SELECT 1 FROM api_keys WHERE hash = ${key.hash})`
+  const limits = Object.keys(key.limits).length > 0 ? JSON.stringify(key.limits) : null
   const domain = key.domainId
     ? sql`EXISTS (SELECT 1 FROM domains WHERE account = ${key.account} AND id = ${key.domainId})`
     : sql`1`
   return insertOnce(
     stores,
     { account: key.account, now, exists, keeping },
-    (free) => sql`INSERT INTO api_keys (hash, id, account, name, permission, scopes, domain_id, created_at)
+    (free) => sql`INSERT INTO api_keys (hash, id, account, name, permission, scopes, domain_id, limits, created_at)
       SELECT ${key.hash}, ${key.id}, ${key.account}, ${key.name}, ${key.permission}, ${JSON.stringify(key.scopes)},
-        ${key.domainId}, ${now} WHERE ${free} AND ${domain} RETURNING 1`,
+        ${key.domainId}, ${limits}, ${now} WHERE ${free} AND ${domain} RETURNING 1`,
   )
 }
 
@@ -83,14 +102,23 @@ export async function listKeys(stores: Stores, account: number, page: Page): Pro
     .limit(limit)
 }
 
-/** Gives a key another name; false where the account has no such key. */
-export async function renameKey(stores: Stores, account: number, id: string, name: string): Promise<boolean> {
-  const renamed = await stores.directory
-    .update(apiKeys)
-    .set({ name })
-    .where(and(eq(apiKeys.account, account), eq(apiKeys.id, id)))
-    .returning({ id: apiKeys.id })
-  return renamed.length > 0
+/** What a key is to become: a limit that is null is taken away, one that is absent stays. */
+export type KeyPatch = { name?: string; limits?: { [Name in keyof KeyLimits]: KeyLimits[Name] | null } }
+
+/** Changes a key; answers its hash, or undefined where the account has no such key. */
+export async function patchKey(
+  stores: Stores,
+  account: number,
+  id: string,
+  { name, limits }: KeyPatch,
+): Promise<string | undefined> {
+  // A merge patch (RFC 7396) takes away what is null, and two changes at once are both made.
+  const merged = sql`json_patch(COALESCE(limits, '{}'), ${JSON.stringify(limits ?? {})})`
+  const [changed] = await stores.directory.all<{ hash: string }>(
+    sql`UPDATE api_keys SET name = COALESCE(${name ?? null}, name), limits = NULLIF(${merged}, '{}')
+      WHERE account = ${account} AND id = ${id} RETURNING hash`,
+  )
+  return changed?.hash
 }
 
 /** Deletes a key; answers its hash, or undefined where the account has no such key. */
@@ -105,6 +133,11 @@ export async function deleteKey(stores: Stores, account: number, id: string): Pr
 /** The scopes in a row. */
 export function scopesOf(row: Pick<KeyRow, 'scopes'>): string[] {
   return asTexts(JSON.parse(row.scopes))
+}
+
+/** The limits in a row, as this file wrote them. */
+export function limitsOf({ limits }: Pick<KeyRow, 'limits'>): KeyLimits {
+  return limits === null ? {} : (JSON.parse(limits) as KeyLimits)
 }
 
 function asTexts(value: unknown): string[] {

@@ -25,17 +25,24 @@ export type Change = {
   messages?: number
   /** Recipients that count towards the day's quota; refused where they would pass it. */
   sends?: number
+  /** Recipients that count towards the day's quota of one key, by its id; refused where they would pass it. */
+  keySends?: KeySends
   /** In their order; each takes a seq of its own. */
   events: NewEvent[]
   /** Seqs taken after these, for events that the other statements of the batch insert. */
   steps?: number
 }
 
+export type KeySends = { readonly key: string; readonly sends: number; readonly perDay: number }
+
 /** A row as SQL gave it. */
 export type Row = Record<string, unknown>
 
-/** What the first statement answers if the change was made: the account's new seq, and whether anyone listens. */
-export type Changed = { seq: number; listeners: number }
+/** What the first statement answers if the change was made: the account's new seq, whether anyone listens, and how many sends the day has left where they were counted and are limited. */
+export type Changed = { seq: number; listeners: number; left?: SendsLeft }
+
+/** Of the account's limit and the key's the one of which less is left. */
+export type SendsLeft = { readonly limit: number; readonly left: number }
 
 /** The condition that later statements of the batch end with: that this change is being made. */
 export function made(change: Pick<Change, 'account' | 'token'>): SQL {
@@ -66,10 +73,10 @@ export async function makeChanges(
   ])
   const answers = await runBatch(db, batches.flat())
   let at = 0
-  return batches.map((batch) => {
+  return batches.map((batch, index) => {
     const moved = answers[at]
     at += batch.length
-    return asChanged(moved)
+    return asChanged(moved, changes[index]?.change)
   })
 }
 
@@ -89,12 +96,19 @@ const dialect = new SQLiteAsyncDialect()
 
 /** The first statement. A seq is taken for every event; a change without one still takes a step, so that modseq moves. */
 function moveCounters(change: Change): SQL {
-  const { bytes = 0, messages = 0, sends = 0 } = change
+  const { bytes = 0, messages = 0, sends = 0, keySends } = change
   const day = Math.floor(change.now / 86_400_000)
   const sentToday = sql`CASE WHEN day = ${day} THEN sent ELSE 0 END`
   const fits = bytes > 0 ? sql` AND (storage_bytes IS NULL OR bytes + ${bytes} <= storage_bytes)` : sql``
   const allowed = sends > 0 ? sql` AND (sends_per_day IS NULL OR ${sentToday} + ${sends} <= sends_per_day)` : sql``
-  const counted = sends > 0 ? sql`, sent = ${sentToday} + ${sends}, day = ${day}` : sql``
+  const counted =
+    sends > 0 || keySends
+      ? sql`, sent = ${sentToday} + ${sends}, day = ${day}, key_sent = ${movedKeys(change, day)}`
+      : sql``
+  const ofKey =
+    keySends && keySends.sends > 0
+      ? sql` AND ${sentByKey(keySends.key, day)} + ${keySends.sends} <= ${keySends.perDay}`
+      : sql``
   const full = (share: number) => sql`(storage_bytes IS NOT NULL AND bytes + ${bytes} >= storage_bytes * ${share})`
   // A warning takes the step before all others, so that those are found by counting from the end.
   const warned = bytes > 0 ? sql` + (storage_told = 0 AND ${full(NEARLY_FULL)})` : sql``
@@ -103,8 +117,21 @@ function moveCounters(change: Change): SQL {
   return sql`UPDATE counters SET seq = seq + ${steps(change)}${warned}, bytes = bytes + ${bytes},
     ${bytes === 0 ? sql`` : sql`storage_told = ${told}, `}
     messages = messages + ${messages}, boxes = ${movedBoxes(change)}, change = ${change.token}${counted}
-    WHERE account = ${change.account} AND state = 'active'${fits}${allowed}${change.only ? sql` AND ${change.only}` : sql``}
-    RETURNING seq, listeners`
+    WHERE account = ${change.account} AND state = 'active'${fits}${allowed}${ofKey}${change.only ? sql` AND ${change.only}` : sql``}
+    RETURNING seq, listeners, sent, sends_per_day, key_sent`
+}
+
+/** What a key has sent on a day. */
+export function sentByKey(key: string, day: number): SQL {
+  return sql`COALESCE(CASE WHEN day = ${day} THEN key_sent ->> ${`$."${key}"`} END, 0)`
+}
+
+/** Another day's counts are forgotten with the first that is counted on this one. */
+function movedKeys({ keySends }: Change, day: number): SQL {
+  const today = sql`CASE WHEN day = ${day} THEN key_sent END`
+  if (!keySends) return today
+  const { key, sends } = keySends
+  return sql`json_set(COALESCE(${today}, '{}'), ${`$."${key}"`}, CAST(${sentByKey(key, day)} + ${sends} AS INTEGER))`
 }
 
 /** One JSON object of all that moves, because a bound parameter for each would pass D1's hundred. */
@@ -148,7 +175,27 @@ function insertEvent(change: Change): (event: NewEvent, at: number) => SQL {
   }
 }
 
-function asChanged(rows: Row[] | undefined): Changed | undefined {
+function asChanged(rows: Row[] | undefined, change: Change | undefined): Changed | undefined {
   const row = rows?.[0]
-  return row ? { seq: Number(row.seq), listeners: Number(row.listeners) } : undefined
+  if (!row) return undefined
+  const left = change ? sendsLeft(row, change) : undefined
+  return { seq: Number(row.seq), listeners: Number(row.listeners), ...(left ? { left } : {}) }
+}
+
+function sendsLeft(row: Row, { sends = 0, keySends }: Change): SendsLeft | undefined {
+  const limits: SendsLeft[] = []
+  if (sends > 0 && row.sends_per_day !== null) limits.push(leftOf(Number(row.sends_per_day), Number(row.sent)))
+  if (keySends) limits.push(leftOf(keySends.perDay, sentIn(row.key_sent, keySends.key)))
+  return limits.sort((a, b) => a.left - b.left)[0]
+}
+
+/** More than the limit may have been sent where it was lowered since. */
+export function leftOf(limit: number, sent: number): SendsLeft {
+  return { limit, left: Math.max(0, limit - sent) }
+}
+
+/** Of the column's JSON as `movedKeys` writes it. */
+function sentIn(counts: unknown, key: string): number {
+  const read: unknown = typeof counts === 'string' ? JSON.parse(counts) : {}
+  return Number(Reflect.get(Object(read), key) ?? 0)
 }

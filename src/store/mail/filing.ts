@@ -2,9 +2,10 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Marks } from '../../mail/marks.ts'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
+import { type Member, noneUnsubscribed } from '../sending/unsubscribes.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import { noneSuppressed } from '../suppressions.ts'
-import { type Change, type Changed, made, makeChange, type NewEvent, newSeq } from './change.ts'
+import { type Change, type Changed, type KeySends, made, makeChange, type NewEvent, newSeq } from './change.ts'
 import {
   MAILBOXES,
   MAX_JSON,
@@ -60,8 +61,12 @@ type Terms = {
   token: string
   /** Recipients that count towards the day's quota. */
   sends?: number
+  /** The same for the quota of the key that sends them. */
+  keySends?: KeySends
   /** Addresses, as `addressKey` writes them, none of which may be on the suppression list. */
   clear?: readonly string[]
+  /** None of these may have left their list. */
+  members?: readonly Member[]
   keeping?: Keeping
   /** What other stages owe from then on. Stored with the message, or not at all. */
   tasks?: readonly OwedTask[]
@@ -105,19 +110,21 @@ async function file(
   account: AccountRef,
   filing: Terms & { messages: NewMessage[]; events: NewEvent[]; isNew: SQL },
 ): Promise<Changed | undefined> {
-  const { messages, events, isNew, now, token, sends, keeping, tasks = [] } = filing
+  const { messages, events, isNew, now, token, sends, keySends, keeping, tasks = [] } = filing
   const { number } = account
   const clear = filing.clear ? sql` AND ${noneSuppressed(number, filing.clear)}` : sql``
+  const members = filing.members?.length ? sql` AND ${noneUnsubscribed(number, filing.members)}` : sql``
   const unanswered = keeping ? sql` AND ${notAnswered(number, keeping.once, now)}` : sql``
   const change: Change = {
     account: number,
     now,
     token,
-    only: sql`${isNew}${hasMailboxes(number, messages)}${clear}${unanswered}`,
+    only: sql`${isNew}${hasMailboxes(number, messages)}${clear}${members}${unanswered}`,
     boxes: gained(messages),
     bytes: messages.reduce((sum, { size }) => sum + size, 0),
     messages: messages.length,
     ...(sends ? { sends } : {}),
+    ...(keySends ? { keySends } : {}),
     events,
   }
   const kept = keeping ? [keepAnswer(number, keeping.once, now, keeping.status, keeping.answer, made(change))] : []

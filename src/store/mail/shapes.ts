@@ -56,6 +56,8 @@ export type StoredReply = { code: number; enhanced?: string; text: string }
 /** One envelope recipient of a sent message; its place in the list is the number in its VERP address. */
 export type Recipient = {
   address: string
+  /** The list it is sent to; who has left that is not sent to. Absent where it is to no list. */
+  list?: string
   state: RecipientState
   attempts: number
   reply?: StoredReply

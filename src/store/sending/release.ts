@@ -5,6 +5,7 @@ import { type Change, type Changed, made, makeChange, type NewEvent, newSeq, typ
 import { MAX_JSON, type Recipient, SENT } from '../mail/shapes.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import { noneSuppressed } from '../suppressions.ts'
+import { type Member, noneUnsubscribed } from './unsubscribes.ts'
 import type { Waiting } from './waiting.ts'
 
 /** A mail to be released, with what its signed bytes say of themselves. */
@@ -23,10 +24,12 @@ export type Release = {
   readonly told: readonly NewEvent[]
   /** Addresses, as `addressKey` writes them, none of which may be on the suppression list. */
   readonly clear: readonly string[]
+  /** None of these may have left their list. */
+  readonly members: readonly Member[]
 }
 
 /**
- * Releases all of them or none: undefined where one no longer waits as it was read, a recipient is on the suppression list,
+ * Releases all of them or none: undefined where one no longer waits as it was read, a recipient is on the suppression list or has left the mail's list,
  * or the day's sends do not hold them. Octets gained by the signature are let pass, because the mail was taken long ago.
  */
 export async function releaseTogether(
@@ -42,7 +45,8 @@ export async function releaseTogether(
     WHERE m.due IS NOT NULL AND m.scheduled_at = r.value ->> 1 AND m.raw_key = r.value ->> 2) = ${releases.length}`
   const clear = releases.flatMap((release) => release.clear)
   const events = [...releases.map(({ event }) => event), ...releases.flatMap(({ told }) => told)]
-  const only = sql`${wait} AND ${noneSuppressed(number, clear)}`
+  const members = releases.flatMap((release) => release.members)
+  const only = sql`${wait} AND ${noneSuppressed(number, clear)} AND ${noneUnsubscribed(number, members)}`
   const change: Change = { account: number, ...stamp, only, sends: clear.length, events }
   const gained = releases.reduce((sum, { size, mail }) => sum + size - mail.size, 0)
   return makeChange(mailOf(stores, account), change, [

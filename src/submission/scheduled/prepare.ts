@@ -12,8 +12,7 @@ import { lastEventOf } from '../../store/mail/deliveries.ts'
 import { getRaw, putRaw, rawKey } from '../../store/objects.ts'
 import type { Release } from '../../store/sending/release.ts'
 import type { Waiting } from '../../store/sending/waiting.ts'
-import type { SuppressionOrigin } from '../../store/suppressions.ts'
-import { leaveOut } from '../suppressed.ts'
+import { type Listed, leaveOut, membersOf } from '../suppressed.ts'
 import { giveUp, isTooOld } from './postpone.ts'
 
 /** Ready to be made due; undefined where it is given up for good, or trouble of ours leaves it for a later try. */
@@ -28,8 +27,8 @@ export async function prepare(ctx: Caller, mail: Waiting): Promise<Release | und
   }
 }
 
-/** The same without those who are on the suppression list: marked, told of and not counted. */
-export function withoutListed(release: Release, listed: ReadonlyMap<string, SuppressionOrigin>, now: number): Release {
+/** The same without those who are on the suppression list or have left the mail's: marked, told of and not counted. */
+export function withoutListed(release: Release, listed: Listed, now: number): Release {
   const { recipients, told } = leaveOut(release.mail, release.recipients, listed, now)
   const open = recipients.filter(({ state }) => state === 'queued')
   return {
@@ -37,6 +36,7 @@ export function withoutListed(release: Release, listed: ReadonlyMap<string, Supp
     recipients,
     told,
     clear: open.map(({ address }) => storedKey(address)),
+    members: membersOf(open),
     lastEvent: lastEventOf(recipients),
     due: open.length > 0 ? release.due : null,
   }
@@ -71,5 +71,6 @@ async function sealAndStore(ctx: Caller, mail: Waiting): Promise<Release> {
     event: sentMailEvent('email.queued', mail),
     told: [],
     clear: [],
+    members: [],
   }
 }

@@ -9,8 +9,8 @@ import { findReleased, type Release, releaseTogether } from '../../store/sending
 import { claimDue, type Due } from '../../store/sending/waiting.ts'
 import { settle } from '../../store/settle.ts'
 import type { AccountRef } from '../../store/stores.ts'
-import { findSuppressions, type SuppressionOrigin } from '../../store/suppressions.ts'
 import { boundedMap } from '../bounded.ts'
+import { findListed, type Reason } from '../suppressed.ts'
 import { postpone } from './postpone.ts'
 import { prepare, withoutListed } from './prepare.ts'
 
@@ -92,15 +92,16 @@ function byQuota(mails: readonly Due[]): { fitting: Due[]; over: Due[] } {
 
 /** Makes them due in one batch without those on the suppression list; where that does not hold, each by itself. */
 async function commit(ctx: Caller, releases: readonly Release[]): Promise<void> {
-  const listed = new Map<string, SuppressionOrigin>()
+  const listed = new Map<string, Reason>()
   for (;;) {
     const marked = releases.map((release) => withoutListed(release, listed, ctx.now()))
     const changed = await commitOnce(ctx, marked)
     if (changed) return released(ctx, marked, changed)
-    const clear = marked.flatMap((release) => release.clear)
-    const found = await findSuppressions(ctx.stores, ctx.account, 'email', clear)
     const known = listed.size
-    for (const { email, origin } of found) listed.set(email, origin)
+    await findListed(ctx, listed, {
+      clear: marked.flatMap((release) => release.clear),
+      members: marked.flatMap((release) => release.members),
+    })
     // Each round finds more of them or is the last.
     if (listed.size === known) break
   }

@@ -9,7 +9,7 @@ async function newAccount(body: Record<string, unknown> = {}): Promise<{ id: str
 
 test('an account is read by the operator and by its own key, with quota and usage', async () => {
   const { id, api_key } = await newAccount({ quota: { sends_per_day: 5 } })
-  const quota = { storage_bytes: null, sends_per_day: 5, addresses: null }
+  const quota = { storage_bytes: null, sends_per_day: 5, addresses: null, requests_per_second: null }
   const usage = { messages: 0, storage_bytes: 0, sends_today: 0, addresses: 0 }
   const shown = await (await call('GET', `/accounts/${id}`, { key: operator })).json()
   expect(shown).toMatchObject({ object: 'account', id, name: 'A', quota, usage })
@@ -32,7 +32,7 @@ test('usage follows the mail, and the quota holds where it was changed', async (
   const patched = await call('PATCH', `/accounts/${id}`, { key: operator, body })
   expect(await patched.json()).toMatchObject({
     name: 'B',
-    quota: { storage_bytes: null, sends_per_day: 3, addresses: 1 },
+    quota: { storage_bytes: null, sends_per_day: 3, addresses: 1, requests_per_second: null },
   })
   expect((await call('POST', '/emails', { key, body: mail })).status).toBe(429)
   const more = await call('POST', '/addresses', { key, body: { address: 'b@usage.test' } })

@@ -8,7 +8,7 @@ test('an operator key leads to an account that sends and receives, in four calls
   expect(account).toMatchObject({
     object: 'account',
     name: 'Demo',
-    quota: { storage_bytes: null, sends_per_day: null, addresses: null },
+    quota: { storage_bytes: null, sends_per_day: null, addresses: null, requests_per_second: null },
     api_key: { token: expect.stringMatching(/^re_[a-z2-7]{32}$/) },
   })
   const key = account.api_key.token
