@@ -16,6 +16,7 @@ import { sendEmailBy } from './platform/email.ts'
 import { guardedNet } from './platform/guarded-fetch.ts'
 import { connect } from './platform/sockets.ts'
 import { receive } from './reception/receive.ts'
+import { sweepRuleRuns } from './reception/rules/sweep.ts'
 import { relayBatch } from './relay/relay.ts'
 import { sweepRelay } from './relay/sweep.ts'
 import { type AccountRef, openStores } from './store/stores.ts'
@@ -59,18 +60,15 @@ export default {
   async queue(batch: MessageBatch<WakeUp>, env: Env, execution: ExecutionContext): Promise<void> {
     const ctx = await makeContext(env, execution)
     const wakeUps = batch.messages.map((message) => message.body)
-    if (batch.queue === OUTBOUND) await relayBatch(ctx, wakeUps)
-    else await dispatchAccounts(ctx, accountsOf(wakeUps), { readFull })
+    if (batch.queue === OUTBOUND) {
+      await Promise.all([relayBatch(ctx, wakeUps), wakeUps.some(({ owed }) => owed) && takeUp(ctx, OWED)])
+    } else await dispatchAccounts(ctx, accountsOf(wakeUps), { readFull })
   },
 
   /** The sweep: each stage finds in its rows what is owed; trouble in one holds up no other. */
   async scheduled(_event: ScheduledController, env: Env, execution: ExecutionContext): Promise<void> {
     const ctx = await makeContext(env, execution)
-    await Promise.all(
-      Object.entries(SWEEPS).map(([stage, sweep]) =>
-        sweep(ctx).catch((error) => ctx.log('error', 'a sweep failed', { stage, error: describeError(error) })),
-      ),
-    )
+    await takeUp(ctx, SWEEPS)
   },
 } satisfies ExportedHandler<Env, WakeUp>
 
@@ -80,7 +78,15 @@ const OUTBOUND = 'pochta-outbound'
 /** What no later try would change. All else may be trouble of ours. */
 const REFUSED_FOR_GOOD: ReadonlySet<ProblemCode> = new Set(['not_found', 'payload_too_large', 'message_refused'])
 
-const SWEEPS: Record<string, (ctx: Context) => Promise<void>> = {
+type Sweeps = Record<string, (ctx: Context) => Promise<void>>
+
+/** What is taken up at once where somebody woke us for tasks; the sweep takes it up too. */
+const OWED: Sweeps = {
+  rules: sweepRuleRuns,
+}
+
+const SWEEPS: Sweeps = {
+  ...OWED,
   scheduled: sweepScheduled,
   relay: sweepRelay,
   webhooks: (ctx) => sweepWebhooks(ctx, { readFull }),
@@ -88,6 +94,14 @@ const SWEEPS: Record<string, (ctx: Context) => Promise<void>> = {
   directory: sweepDirectory,
   mailbox: sweepMailbox,
   search: sweepSearch,
+}
+
+async function takeUp(ctx: Context, sweeps: Sweeps): Promise<void> {
+  await Promise.all(
+    Object.entries(sweeps).map(([stage, sweep]) =>
+      sweep(ctx).catch((error) => ctx.log('error', 'a sweep failed', { stage, error: describeError(error) })),
+    ),
+  )
 }
 
 /** Each account once, however often it was woken. */

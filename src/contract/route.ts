@@ -20,6 +20,8 @@ export const ACCOUNT_SCOPES = [
   'relays:write',
   'providers:read',
   'providers:write',
+  'rules:read',
+  'rules:write',
   'webhooks:read',
   'webhooks:write',
   'events:read',

@@ -82,6 +82,8 @@ async function ownThings(owner: Party): Promise<Record<string, Record<string, st
     '/messages': { id: received, part: (await first(`/messages/${received}/attachments`)).id ?? '' },
     '/mailboxes': { id: await make('/mailboxes', { name: 'Own' }) },
     '/threads': { id: message.thread_id ?? message.thread ?? '' },
+    '/rules': { id: await make('/rules', { name: 'Own', actions: [{ mark_read: true }] }) },
+    '/rules/runs': { id: await make('/rules/run', {}) },
     '/suppressions': { id: await make('/suppressions', { email: 'gone@y.test' }) },
     '/webhooks': { id: webhook, event: (await first(`/webhooks/${webhook}/events`)).id ?? '' },
   }

@@ -100,10 +100,21 @@ export async function readUnsaved(ctx: Caller, body: UnsavedRule): Promise<Asked
 }
 
 /** The account's rules of these ids, disabled ones too; without ids those that are enabled. In their order. @throws Problem not_found. */
-export async function askedRules(ctx: Caller, ids: readonly string[] | undefined): Promise<AskedRule[]> {
+export async function askedRules(
+  ctx: Pick<Caller, 'stores' | 'account'>,
+  ids: readonly string[] | undefined,
+): Promise<AskedRule[]> {
+  const rules = await presentRules(ctx, ids)
+  if (ids?.some((id) => !rules.some((rule) => rule.id === id))) throw notFound('Rule')
+  return rules
+}
+
+/** The same, without those that are not there (any more). */
+export async function presentRules(
+  ctx: Pick<Caller, 'stores' | 'account'>,
+  ids: readonly string[] | undefined,
+): Promise<AskedRule[]> {
   const rows = await listRows(ctx.stores, ctx.account.number)
-  const missing = ids?.find((id) => !rows.some((row) => row.id === id))
-  if (missing !== undefined) throw notFound('Rule')
   const wanted = rows.filter((row) => (ids ? ids.includes(row.id) : row.enabled))
   return wanted.map(({ id, name, rule }) => ({ id, name, ...readRule(rule) }))
 }

@@ -15,6 +15,7 @@ import { links } from './links.ts'
 import { mailboxes } from './mailboxes.ts'
 import { messages } from './messages.ts'
 import { receiving } from './receiving.ts'
+import { rules } from './rules.ts'
 import { answers } from './sending/answers.ts'
 import { sending } from './sending.ts'
 import { suppressions } from './suppressions.ts'
@@ -42,6 +43,7 @@ export const routes: readonly Bound[] = [
   ...threads,
   ...links,
   ...suppressions,
+  ...rules,
   ...webhooks,
   ...events,
 ]

@@ -81,8 +81,13 @@ export async function postponeTask(
 
 /** Notes where a task stands and keeps the claim until a new deadline; false where it is not ours any more. */
 export async function advanceTask(db: Database, task: Task, to: { state: unknown; until: number }): Promise<boolean> {
+  return wrote(db, advance(task, to))
+}
+
+/** The statement that does so, for the batch of a step. */
+export function advance(task: Task, to: { state: unknown; until: number }): SQL {
   const state = JSON.stringify(to.state)
-  return wrote(db, sql`UPDATE tasks SET state = ${state}, claimed_until = ${to.until} WHERE ${held(task)} RETURNING 1`)
+  return sql`UPDATE tasks SET state = ${state}, claimed_until = ${to.until} WHERE ${held(task)} RETURNING 1`
 }
 
 function held({ kind, account, ref, claim }: Task): SQL {

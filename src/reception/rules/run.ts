@@ -1,0 +1,95 @@
+/** Rules run over stored mail: asked for once, done in steps by the sweep. */
+
+import { uuidv7 } from '../../base/id.ts'
+import { notFound, Problem } from '../../base/problem.ts'
+import { type Caller, newId } from '../../context.ts'
+import type { RuleRun, RunRulesBody } from '../../contract/rules/routes.ts'
+import { askedRules } from '../../directory/receiving/rules.ts'
+import { isoTime } from '../../record/email-event.ts'
+import { keeping, recall } from '../../record/once.ts'
+import type { Once } from '../../store/idempotency.ts'
+import { findMailbox } from '../../store/mail/boxes.ts'
+import { addRun, findRun, MAX_RUNS, type RunState } from '../../store/receiving/runs.ts'
+import { settle } from '../../store/settle.ts'
+import { mailOf } from '../../store/stores.ts'
+
+/** Owes a run; it begins at once. @throws Problem not_found (rule), validation_error, rate_limit_exceeded. */
+export async function runRules(ctx: Caller, body: RunRulesBody, once?: Once): Promise<RuleRun> {
+  const { stores, account } = ctx
+  const known = await recalled(ctx, once)
+  if (known) return known
+  const id = newId(ctx)
+  const now = ctx.now()
+  const state = await newState(ctx, body, now)
+  const answer = showRun(id, state)
+  const kept = await keeping(ctx, account.number, once, 201, answer)
+  const added = await settle(
+    () => addRun(stores, account, { id, state, now, ...(kept ? { keeping: kept } : {}) }),
+    async () => (await findRun(stores, account, id)) !== undefined || undefined,
+  )
+  if (!added) {
+    const winner = await recalled(ctx, once)
+    if (winner) return winner
+    throw new Problem('rate_limit_exceeded', `At most ${MAX_RUNS} runs of rules go on at a time.`, { retryAfter: 60 })
+  }
+  ctx.wake.owed(account)
+  return answer
+}
+
+/** @throws Problem not_found. */
+export async function getRuleRun(ctx: Caller, id: string): Promise<RuleRun> {
+  const state = await findRun(ctx.stores, ctx.account, id)
+  if (!state) throw notFound('Run')
+  return showRun(id, state)
+}
+
+async function newState(ctx: Caller, body: RunRulesBody, now: number): Promise<RunState> {
+  const { mailbox, after, before, rules, actions } = body
+  if (rules) await askedRules(ctx, rules)
+  const box = mailbox === undefined ? undefined : await findMailbox(ctx.stores, ctx.account, mailbox)
+  if (mailbox !== undefined && !box) {
+    const fields = [{ path: 'mailbox', reason: 'there is no such mailbox' }]
+    throw new Problem('validation_error', 'Invalid `mailbox`: there is no such mailbox', { fields })
+  }
+  // Ids sort by time: what comes from now on is asked when it comes.
+  const from = Math.max(0, after ? Date.parse(after) - 1 : 0)
+  const to = Math.max(0, before ? Math.min(Date.parse(before) - 1, now) : now)
+  return {
+    status: 'running',
+    from: after ? uuidv7(from, new Uint8Array(10).fill(0xff)) : '',
+    to: uuidv7(to, new Uint8Array(10).fill(0xff)),
+    ...(box ? { mailbox: box.number } : {}),
+    ...(rules ? { rules } : {}),
+    actions,
+    checked: 0,
+    matched: 0,
+    changed: 0,
+    unread: 0,
+    createdAt: now,
+  }
+}
+
+async function recalled(ctx: Caller, once: Once | undefined): Promise<RuleRun | undefined> {
+  const known = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
+  return known === undefined ? undefined : asRun(known)
+}
+
+/** What was kept under this account, method and path is what the same verb answered. */
+function asRun(kept: unknown): RuleRun {
+  return kept as RuleRun
+}
+
+function showRun(id: string, state: RunState): RuleRun {
+  const { status, checked, matched, changed, unread, createdAt, finishedAt } = state
+  return {
+    object: 'rule_run',
+    id,
+    status,
+    checked,
+    matched,
+    changed,
+    unread,
+    created_at: isoTime(createdAt),
+    finished_at: finishedAt === undefined ? null : isoTime(finishedAt),
+  }
+}
