@@ -13,6 +13,7 @@ export type Manners = {
   rcpt?(address: string): string
   /** Before each line is obeyed, and after each message was taken. */
   step?(): void
+  quit?(): void
   /** When the message is whole. */
   dot?(mail: Taken): string | Promise<string>
 }
@@ -118,6 +119,7 @@ class Connection {
       this.inData = (this.mail?.to.length ?? 0) > 0
       this.say(this.inData ? '354 go on' : '503 no recipients')
     } else if (line === 'QUIT') {
+      this.remote.manners.quit?.()
       this.say('221 bye')
       this.end()
     } else this.say('250 ok')

@@ -17,8 +17,15 @@ const RENEW_MS = 20_000
 const WAIT_MS = 60_000
 const ASK_EVERY_MS = 1000
 
+/** A connection is opened so long before its first turn, and not left idle for longer. */
+const OPENING_MS = 2000
+
 /** Where storage does not say, nothing is sent. */
-const NO_TURNS = (now: number) => ({ first: now + 10_000, count: 0 })
+const STORE_REST_MS = 10_000
+
+function noTurns(now: number): { first: number; count: number } {
+  return { first: now + STORE_REST_MS, count: 0 }
+}
 
 export class Pace {
   private readonly ctx: Context
@@ -38,36 +45,49 @@ export class Pace {
     this.holder = newToken(ctx)
   }
 
+  /** Waits until a connection is worth opening for so many recipients. Answers when that would be where it is too far ahead. */
+  async near(recipients: number): Promise<{ due: number } | undefined> {
+    const turn = await this.reserved(1, recipients - 1)
+    if (turn && 'at' in turn) await pause(this.clock, turn.at - this.ctx.now() - OPENING_MS)
+    return turn && 'due' in turn ? turn : undefined
+  }
+
   /**
    * Waits for the turn of so many recipients, where there is a rate; `further` are reserved in the same write. Answers when their turn
    * would be where that is too far ahead to be waited for.
    */
-  turn(recipients: number, further: number): Promise<{ due: number } | undefined> {
+  async turn(recipients: number, further: number): Promise<{ due: number } | undefined> {
+    const turn = await this.reserved(recipients, further, recipients)
+    if (turn && 'at' in turn && turn.at > this.ctx.now()) await pause(this.clock, turn.at - this.ctx.now())
+    return turn && 'due' in turn ? turn : undefined
+  }
+
+  /** Has turns for so many, of which some are used up; one after the other, because several connections share what is reserved. */
+  private reserved(
+    recipients: number,
+    further: number,
+    used = 0,
+  ): Promise<{ at: number } | { due: number } | undefined> {
     const { key, interval } = this.target
     if (!key || interval === undefined) return Promise.resolve(undefined)
-    // One after the other: several connections share what is reserved.
     const mine = this.asking.then(async (): Promise<{ at: number } | { due: number }> => {
       if (this.left < recipients) {
         const now = this.ctx.now()
         const horizon = now + Math.max(AHEAD_MS, recipients * interval)
         const wanted = { now, count: recipients + further, interval, horizon }
-        const turns = await reserveTurns(this.ctx.stores, key, wanted).catch(() => NO_TURNS(now))
+        const turns = await reserveTurns(this.ctx.stores, key, wanted).catch(() => noTurns(now))
         this.next = turns?.first ?? now
         // Of a relay that was deleted meanwhile nobody counts any more.
         this.left = turns?.count ?? wanted.count
         if (this.left < recipients) return { due: this.next }
       }
       const at = this.next
-      this.next += recipients * interval
-      this.left -= recipients
+      this.next += used * interval
+      this.left -= used
       return { at }
     })
     this.asking = mine
-    return mine.then(async (turn) => {
-      if ('due' in turn) return turn
-      if (turn.at > this.ctx.now()) await pause(this.clock, turn.at - this.ctx.now())
-      return undefined
-    })
+    return mine
   }
 
   /** How many connections may be opened: all that is wanted where the relay allows any, else what is free within a minute. */

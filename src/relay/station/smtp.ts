@@ -98,6 +98,8 @@ export class SmtpStation implements Station {
       this.most = undefined
       return this.postpone(this.ctx.now() + BUSY_REST_MS)
     }
+    const later = await this.pace.near(this.waiting())
+    if (later) return this.postpone(later.due)
     await this.bounds.gate.pass(() => this.lane(most))
     // What was added while the last connection was being closed.
     if (this.lanes.size === 1 && this.queue.length > 0 && this.mayConnect()) await this.run()
