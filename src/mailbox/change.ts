@@ -70,7 +70,8 @@ async function remove(ctx: Caller, id: string): Promise<void> {
   await racing(() => settle<'raced' | 'removed'>(attempt, readBack))
 }
 
-async function racing<T>(attempt: () => Promise<T | 'raced'>): Promise<T> {
+/** Tries a change anew where another one came first. @throws Problem service_unavailable. */
+export async function racing<T>(attempt: () => Promise<T | 'raced'>): Promise<T> {
   for (let races = 0; races < RACES; races++) {
     const done = await attempt()
     if (done !== 'raced') return done
@@ -81,13 +82,20 @@ async function racing<T>(attempt: () => Promise<T | 'raced'>): Promise<T> {
 }
 
 async function targetOf(ctx: Caller, message: StoredMessage, body: ChangeMessageBody): Promise<Target> {
-  const keywords = new Set(message.keywords)
-  for (const [name, set] of Object.entries(body.keywords ?? {})) {
+  const keywords = planned(message.keywords, body.keywords ?? {})
+  if (keywords instanceof Problem) throw keywords
+  return { keywords, mailbox: await mailboxOf(ctx, message, body.mailbox) }
+}
+
+/** The keywords with those set and taken away that are named, in lower case; a Problem where they would be too many. */
+export function planned(before: readonly string[], change: Record<string, boolean>): string[] | Problem {
+  const keywords = new Set(before)
+  for (const [name, set] of Object.entries(change)) {
     if (set) keywords.add(name.toLowerCase())
     else keywords.delete(name.toLowerCase())
   }
-  if (keywords.size > MAX_KEYWORDS) throw refused('keywords', `a message has at most ${MAX_KEYWORDS} keywords`)
-  return { keywords: [...keywords], mailbox: await mailboxOf(ctx, message, body.mailbox) }
+  if (keywords.size > MAX_KEYWORDS) return refused('keywords', `a message has at most ${MAX_KEYWORDS} keywords`)
+  return [...keywords]
 }
 
 async function mailboxOf(ctx: Caller, message: StoredMessage, name: string | undefined): Promise<Target['mailbox']> {
@@ -97,7 +105,8 @@ async function mailboxOf(ctx: Caller, message: StoredMessage, name: string | und
   return { number: box.number, id: box.id }
 }
 
-function isAlready(message: StoredMessage, target: Target): boolean {
+/** Whether there is nothing to change. */
+export function isAlready(message: Pick<StoredMessage, 'mailbox' | 'keywords'>, target: Target): boolean {
   const has = new Set(message.keywords)
   return (
     message.mailbox.number === target.mailbox.number &&

@@ -152,8 +152,8 @@ function narrowing({ direction }: { direction?: 'received' | 'sent' | undefined 
   }
 }
 
-/** As addresses are registered: in lower case, or the wildcard of a domain. */
-function normalAddress(text: string): string {
+/** As addresses are registered: in lower case, or the wildcard of a domain. @throws Problem invalid_parameter. */
+export function normalAddress(text: string): string {
   const wildcard = text.startsWith('*@')
   const parsed = parseAddress(wildcard ? `x${text.slice(1)}` : text)
   if (!parsed) throw invalid('address', 'is not an email address')
@@ -163,6 +163,8 @@ function normalAddress(text: string): string {
 async function find(ctx: Caller, id: string, direction?: number): Promise<StoredMessage> {
   const message = await findMessage(ctx.stores, ctx.account, id, direction)
   if (!message) throw notFound(direction === undefined ? 'Message' : 'Email')
+  // A draft, or a copy of sent mail: that was never taken for sending.
+  if (direction === SENT && message.lastEvent === null) throw notFound('Email')
   return message
 }
 

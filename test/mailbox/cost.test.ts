@@ -16,9 +16,9 @@ async function fill(ctx: Caller, count: number): Promise<void> {
     sql`WITH RECURSIVE mail(n, at) AS (SELECT 1, printf('%012x', ${START} + 1)
         UNION ALL SELECT n + 1, printf('%012x', ${START} + n + 1) FROM mail WHERE n < ${count})
       INSERT INTO messages (account, direction, id, created_at, mailbox, uid, modseq, keywords, thread, msgid_hash, dedupe,
-        sender, recipient, address, parties, subject, preview, size, has_attachment, parts, raw_key)
+        sender, recipient, address, parties, subject, preview, size, has_attachment, parts, raw_key, last_event)
       SELECT ${number}, n % 2, ${id}, ${START} + n, 1, n, n, '{}', 'thread-' || (n / 10), 'hash' || n, 'd', 'a@b.test',
-        'x@y.test', 'x@y.test', '{"from":[],"to":[],"cc":[],"bcc":[],"reply_to":[]}', 'subject', 'preview', 1, 0, NULL, 'key'
+        'x@y.test', 'x@y.test', '{"from":[],"to":[],"cc":[],"bcc":[],"reply_to":[]}', 'subject', 'preview', 1, 0, NULL, 'key', CASE n % 2 WHEN 1 THEN 'sent' END
       FROM mail`,
   ])
 }

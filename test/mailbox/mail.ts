@@ -1,8 +1,9 @@
 /** Mail at rest, for tests: filed as reception and submission file it, without their doors. */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { utf8 } from '../../src/base/bytes.ts'
 import { type Caller, newId, newToken } from '../../src/context.ts'
 import { describeMime } from '../../src/record/described.ts'
+import { runBatch } from '../../src/store/mail/change.ts'
 import { fileMessage, type NewMessage } from '../../src/store/mail/filing.ts'
 import { INBOX, RECEIVED, SENT, SENT_BOX } from '../../src/store/mail/shapes.ts'
 import { putRaw, rawKey } from '../../src/store/objects.ts'
@@ -81,4 +82,25 @@ export async function eventsOf(ctx: Caller, type: string): Promise<{ seq: number
     sql`SELECT seq, data FROM events WHERE account = ${ctx.account.number} AND type = ${type} ORDER BY seq`,
   )
   return rows.map(({ seq, data }) => ({ seq, data: JSON.parse(data) }))
+}
+
+/** Rows without bytes, so that many are there quickly; counted as if they had been filed. Answers their ids, oldest first. */
+export async function fillMailbox(ctx: Caller, mailbox: number, count: number, keywords = '{}'): Promise<string[]> {
+  const { number } = ctx.account
+  const db = mailOf(ctx.stores, ctx.account)
+  const at = (n: SQL) => sql`printf('%012x', ${ctx.now()} + ${n})`
+  await runBatch(db, [
+    sql`WITH RECURSIVE mail(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM mail WHERE n < ${count})
+      INSERT INTO messages (account, direction, id, created_at, mailbox, uid, modseq, keywords, thread, msgid_hash, dedupe,
+        sender, recipient, address, parties, subject, preview, size, has_attachment, parts, raw_key)
+      SELECT ${number}, 0, substr(${at(sql`n`)}, 1, 8) || '-' || substr(${at(sql`n`)}, 9, 4) || '-7000-8000-' || printf('%012d', ${number}),
+        ${ctx.now()} + n, ${mailbox}, n, n, ${keywords}, 'thread-' || (n / 10), 'hash' || n, 'd', 'a@b.test', 'x@y.test', 'x@y.test',
+        '{"from":["Ann <a@b.test>"],"to":[],"cc":[],"bcc":[],"reply_to":[]}', 'subject', 'preview', 1, 0, NULL, 'key' || n
+      FROM mail`,
+    sql`UPDATE counters SET seq = seq + ${count}, bytes = bytes + ${count}, messages = messages + ${count},
+      boxes = json_set(boxes, ${`$."${mailbox}"`}, json_array(CAST(${count} AS INTEGER), CAST(${count} AS INTEGER)))
+      WHERE account = ${number}`,
+  ])
+  const rows = await db.all<{ id: string }>(sql`SELECT id FROM messages WHERE account = ${number} ORDER BY id`)
+  return rows.map(({ id }) => id)
 }

@@ -3,7 +3,18 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { Part } from '../../mail/mime/parts.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import type { Row } from './change.ts'
-import { asLine, asStored, fromColumn, LINE, type MessageLine, type StoredMessage, WHOLE } from './rows.ts'
+import {
+  asHeld,
+  asLine,
+  asStored,
+  fromColumn,
+  HELD,
+  type HeldMessage,
+  LINE,
+  type MessageLine,
+  type StoredMessage,
+  WHOLE,
+} from './rows.ts'
 import { RECEIVED, SENT } from './shapes.ts'
 
 /** How a page is asked for: at most one of `after` (older than that id) and `before` (newer). */
@@ -28,8 +39,10 @@ export type Filter = {
 /** A tree of hundreds of parts stays out of a list: a hundred of them would be tens of megabytes. */
 const MAX_LISTED_TREE = 32 * 1024
 
+/** What was taken for sending: drafts and copies lie beside it and have no event of their own. */
 export async function listSent(stores: Stores, account: AccountRef, page: Keyset): Promise<Found<MessageLine>> {
-  const rows = await mailOf(stores, account).all<Row>(byId(LINE, sql`messages AS m`, account, SENT, sql``, page))
+  const taken = sql` AND m.last_event IS NOT NULL`
+  const rows = await mailOf(stores, account).all<Row>(byId(LINE, sql`messages AS m`, account, SENT, taken, page))
   return found(rows.map(asLine), page)
 }
 
@@ -85,6 +98,15 @@ export async function findMessage(
   return row ? asStored(row) : undefined
 }
 
+/** Messages of the account by their ids, in the order of the ids. */
+export async function findHeld(stores: Stores, account: AccountRef, ids: readonly string[]): Promise<HeldMessage[]> {
+  const rows = await mailOf(stores, account).all<Row>(
+    sql`SELECT ${HELD} FROM json_each(${JSON.stringify(ids)}) AS i CROSS JOIN messages AS m
+      ON m.account = ${account.number} AND m.direction IN (0, 1) AND m.id = i.value ORDER BY i.key`,
+  )
+  return rows.map(asHeld)
+}
+
 /** Two seeks in one statement, each of a page's length at most. */
 function bothById(account: AccountRef, filter: Filter, page: Keyset): SQL {
   const threaded = filter.thread === undefined ? sql`` : sql` AND m.thread = ${filter.thread}`
@@ -119,15 +141,15 @@ function boxNumber(account: AccountRef, mailbox: string): SQL {
 }
 
 /**
- * The uid that a message has in a mailbox. One that was moved on while somebody pages through keeps its place:
- * the event of its move, which has the seq that is now its uid, tells what uid it had before.
+ * The uid that a message has in a mailbox. One that was moved on while somebody pages through keeps its place: the event
+ * of its move, which is the first at or after the seq that is now its uid, tells what uid it had before.
  */
 function cursorUid(account: AccountRef, mailbox: string, id: string): SQL {
   const box = boxNumber(account, mailbox)
-  const moved = (of: string) => sql.raw(`e.data ->> '$.messages[0].from.${of}'`)
-  return sql`(SELECT CASE WHEN k.mailbox = ${box} THEN k.uid ELSE (SELECT ${moved('uid')} FROM events AS e
-      WHERE e.account = k.account AND e.seq = k.uid AND e.type = 'message.moved'
-      AND ${moved('mailbox')} = (SELECT id FROM mailboxes WHERE account = ${account.number} AND number = ${box})) END
+  return sql`(SELECT CASE WHEN k.mailbox = ${box} THEN k.uid ELSE (SELECT t.value ->> '$.from.uid' FROM
+      (SELECT e.type, e.data FROM events AS e WHERE e.account = k.account AND e.seq >= k.uid ORDER BY e.seq LIMIT 1) AS move
+      CROSS JOIN json_each(move.data, '$.messages') AS t WHERE move.type = 'message.moved' AND t.value ->> 'id' = k.id
+      AND t.value ->> '$.from.mailbox' = (SELECT id FROM mailboxes WHERE account = ${account.number} AND number = ${box})) END
     FROM messages AS k WHERE k.account = ${account.number} AND k.direction IN (0, 1) AND k.id = ${id})`
 }
 

@@ -59,6 +59,42 @@ export const LINE: SQL = sql.raw(
 /** The columns of a whole message, of the table named `m`. */
 export const WHOLE: SQL = sql`${LINE}, ${sql.raw('m.parts, m.raw_key, m.verdicts, m.problems, m.tags, m.recipients, m.relay, m.due')}`
 
+/** What changes and copies of many messages must know of each. */
+export type HeldMessage = Pick<
+  StoredMessage,
+  'id' | 'direction' | 'mailbox' | 'uid' | 'modseq' | 'keywords' | 'size' | 'due' | 'rawKey' | 'lastEvent'
+> & {
+  /** ms since 1970: when it was made here. */
+  createdAt: number
+  sender: string
+}
+
+/** Its columns, of the table named `m`. */
+export const HELD: SQL = sql.raw(
+  ['id', 'direction', 'mailbox', 'uid', 'modseq', 'keywords', 'size', 'due', 'raw_key', 'last_event']
+    .concat(['created_at', 'sender'])
+    .map((column) => `m.${column}`)
+    .concat('(SELECT b.id FROM mailboxes AS b WHERE b.account = m.account AND b.number = m.mailbox) AS mailbox_id')
+    .join(', '),
+)
+
+export function asHeld(row: Row): HeldMessage {
+  return {
+    id: String(row.id),
+    direction: Number(row.direction),
+    mailbox: { number: Number(row.mailbox), id: String(row.mailbox_id) },
+    uid: Number(row.uid),
+    modseq: Number(row.modseq),
+    keywords: Object.keys(fromColumn<Record<string, true>>(row.keywords) ?? {}),
+    size: Number(row.size),
+    due: numberOrNull(row.due),
+    rawKey: String(row.raw_key),
+    lastEvent: orNull(row.last_event),
+    createdAt: Number(row.created_at),
+    sender: String(row.sender),
+  }
+}
+
 export function asLine(row: Row): MessageLine {
   return {
     id: String(row.id),
