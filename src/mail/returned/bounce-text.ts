@@ -1,4 +1,5 @@
 /** Bounces without a machine-readable part: replies, codes and phrases in what a server wrote for a person to read. */
+import { DELAY, FAILURE, FINAL, SUBJECTS } from './notices.ts'
 import type { ReplyLike } from './verdict.ts'
 
 /** A reply that a report quotes; without a basic code where only an enhanced one or words stand there. */
@@ -6,6 +7,8 @@ export type QuotedReply = Omit<ReplyLike, 'code'> & {
   code?: number
   /** It answers MAIL FROM: so it is about the sender, whatever it says. */
   toSender?: boolean
+  /** It answers the content, after the recipient was taken. */
+  toData?: boolean
 }
 
 /** An explanation has a page; what comes after that is the mail itself. */
@@ -53,7 +56,7 @@ export function tellsDelay(text: string): boolean {
 /** Whether a subject is a bounce's. */
 export function isBounceSubject(subject: string): boolean {
   const words = folded(subject)
-  return SUBJECT.some((phrase) => words.includes(phrase))
+  return SUBJECTS.some((phrase) => words.includes(phrase))
 }
 
 /** Whether a sender is the program that delivers mail, by its address or its name. */
@@ -65,118 +68,9 @@ export function isMailDaemon({ name, address }: { name: string; address: string 
 const DAEMON_LOCAL = /^(?:mailer[-_.]?daemon|mail[-_.]?daemon|mdaemon|po+stmaster|bounces?|double-bounce)$/
 const DAEMON_NAME = /mailer[- ]daemon|mail delivery|delivery (?:sub)?system|postmaster|system administrator/
 
-const SUBJECT = [
-  'undeliver',
-  'non-deliver',
-  'nondeliver',
-  'not deliver',
-  'delivery status',
-  'delivery fail',
-  'delivery has failed',
-  'delivery problem',
-  'delivery error',
-  'delivery report',
-  'delivery delay',
-  'delivery notification',
-  'failed delivery',
-  'mail delivery',
-  'message delivery',
-  'failure notice',
-  'failure notification',
-  'returned mail',
-  'returned to sender',
-  'returned message',
-  'mail failure',
-  'mail error',
-  'mail system error',
-  'could not be delivered',
-  'could not send',
-  'permanent delivery',
-  'not a member',
-  'not member',
-  'members only',
-]
-
-const FAILURE = [
-  'not be delivered',
-  'not been delivered',
-  "n't be delivered",
-  'not delivered',
-  "wasn't delivered",
-  'undeliverable',
-  'non-deliverable',
-  'unable to deliver',
-  'unable to send',
-  'able to deliver',
-  'able to be delivered',
-  'cannot deliver',
-  'could not deliver',
-  'failed to deliver',
-  'failed to send',
-  'delivery failed',
-  'delivery fail',
-  'delivery error',
-  'delivery problem',
-  'delivery has failed',
-  'deliver your mail',
-  'delivering your m',
-  'deliver your message',
-  'deliver the m',
-  'not reach',
-  'failed permanently',
-  'permanent error',
-  'permanent fatal error',
-  'fatal error',
-  'permanent failure',
-  'unrecoverable error',
-  'not be sent',
-  'not sent',
-  'giving up',
-  'given up',
-  'returned to sender',
-  'was rejected',
-  'been rejected',
-  'not a member',
-  'members only',
-  'not allowed to post',
-]
-
-const DELAY = [
-  'been delayed',
-  'is delayed',
-  'delay in the delivery',
-  'warning message only',
-  'only a warning',
-  'not need to resend',
-  'no need to resend',
-  'be retried',
-  'still being',
-  'will retry',
-  'continue to try',
-  'continue trying',
-  'keep trying',
-  'still trying',
-  'not yet been delivered',
-  'not yet received',
-]
-
-const FINAL = [
-  'permanent',
-  'giving up',
-  'given up',
-  'not going to try',
-  'not be retried',
-  'not continue',
-  'no longer',
-  'will be deleted',
-  'stopped trying',
-  'no further',
-  'undeliverable',
-]
-
 /** A code needs a place where replies begin: the start of a line, or behind a mark that opens a quotation. */
 const REPLY =
-  /(?:^|[:;,'"(<>[\-=])[ \t]{0,4}([45][0-57]\d)(?=[ \t:\-,])[ \t:\-,]{1,3}(?:\1[ \t:-]{1,3})?\n?[ \t]{0,8}\(?#?(?:([245]\.\d{1,3}\.\d{1,3})(?![.\d]))?/gm
+  /(?:^|[:;,'"(<>[\-=])[ \t]{0,4}([45][0-57]\d)(?=[ \t:\-,]|\n[ \t])[ \t:\-,]{0,3}(?:\1[ \t:-]{1,3})?\n?[ \t]{0,8}\(?#?(?:([245]\.\d{1,3}\.\d{1,3})(?![.\d]))?/gm
 const ENHANCED = /(?:^|[\s#(:;,<['"-])(?:\d{3}[ -])?([45]\.\d{1,3}\.\d{1,3})(?![.\d])/gm
 
 function quotedReplies(text: string): { at: number; reply: QuotedReply }[] {
@@ -187,7 +81,14 @@ function quotedReplies(text: string): { at: number; reply: QuotedReply }[] {
     const words = replyText(text, at)
     const enhanced = match[2] ?? enhancedIn(words)
     const reply: QuotedReply = { code: Number(match[1]), ...(enhanced ? { enhanced } : {}), text: words }
-    if (answersSender(text.slice(Math.max(0, at - MAX_CONTEXT), at), words)) reply.toSender = true
+    const command = commandBefore(text.slice(Math.max(0, at - MAX_CONTEXT), at), words)
+    if (command === 'mail from') reply.toSender = true
+    if (
+      command === 'data' ||
+      /^\s{1,9}-{0,9} ?smtp command\s{1,9}data\b/i.test(text.slice(at + words.length, at + words.length + 60))
+    ) {
+      reply.toData = true
+    }
     found.push({ at, reply })
   }
   if (found.length > 0) return found
@@ -200,10 +101,23 @@ function quotedReplies(text: string): { at: number; reply: QuotedReply }[] {
   return found
 }
 
-/** Whether the last command named before a reply, or within it, is MAIL FROM. */
-function answersSender(before: string, words: string): boolean {
+/** The command that a reply answers: named within it, or the last one before it. */
+function commandBefore(before: string, words: string): string | undefined {
+  const within = /in reply to\s+(?:end\s+of\s+)?(mail\s+from|rcpt\s+to|data\b)/i.exec(words)?.[1]
   const commands = [...before.toLowerCase().matchAll(/mail from|rcpt to|\bdata\b/g)]
-  return commands.at(-1)?.[0] === 'mail from' || /in reply to\s+mail\s+from/i.test(words)
+  return within?.toLowerCase().replace(/\s+/g, ' ') ?? commands.at(-1)?.[0]
+}
+
+/** Whether the text quotes these words as an answer to the content of the mail, not to its recipient. */
+export function answersData(explained: string, words: string): boolean {
+  const wanted = start(words)
+  if (wanted === '') return false
+  return quotedReplies(explained).some(({ reply }) => reply.toData === true && start(reply.text).startsWith(wanted))
+}
+
+/** As much of a reply as tells it from others. */
+function start(words: string): string {
+  return folded(words.slice(0, 200)).trim().slice(0, 60)
 }
 
 /** The enhanced code inside a reply, wherever in it: `550 sorry (#5.1.1)`. */
@@ -257,5 +171,5 @@ function opensOriginal(line: string): boolean {
 }
 
 function folded(text: string): string {
-  return text.slice(0, MAX_TEXT).toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, ' ')
+  return text.slice(0, MAX_TEXT).normalize('NFC').toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, ' ')
 }

@@ -13,6 +13,7 @@ import { type ReadMessage, readMessage } from '../mime/read.ts'
 import { readAbuseReport } from './arf.ts'
 import { isAutoReply } from './auto-reply.ts'
 import {
+  answersData,
   enhancedIn,
   explanation,
   isBounceSubject,
@@ -23,7 +24,7 @@ import {
   tellsFailure,
 } from './bounce-text.ts'
 import { actionOf, chooseRecipient, type DsnRecipient, MAX_DIAGNOSTIC, readDsn } from './dsn.ts'
-import { classifyReply, type ReplyLike, type Verdict } from './verdict.ts'
+import { classifyReply, isBareUnknown, type ReplyLike, type Verdict } from './verdict.ts'
 
 /** What came back. */
 export type Returned =
@@ -116,6 +117,7 @@ function byEntry(
   const reply = diagnosed(entry)
   if (action === 'delivered') return { kind: 'delivered', reply: asReply(reply, '2.0.0') }
   if (action === 'delayed') return { kind: 'delayed', reply: asReply(reply, '4.0.0') }
+  if (answersData(explained, reply.text)) reply.toData = true
   const said = [reply, quotedReply(explained, about.recipient)].filter((one) => one !== undefined)
   const { verdict, ...rest } = judge(said, [explained], entry.status)
   // An alias may stand for several: that one of them is dead says nothing of it.
@@ -174,7 +176,9 @@ function judgeOne(quoted: QuotedReply, status: string | undefined): Judged {
   // Without a code the words have it: a dead address is for good, whoever says so.
   const coded = reply.code === 0 && classifyReply(reply).subType !== 'General' ? { ...reply, code: 550 } : reply
   const verdict = classifyReply(coded)
-  if (!quoted.toSender || verdict.subType !== 'NoEmail') return { reply, verdict }
+  // Who takes a recipient and calls him unknown after the content has read it: so do carriers whose user filters his mail.
+  const filtered = quoted.toData === true && isBareUnknown(reply)
+  if (verdict.subType !== 'NoEmail' || !(quoted.toSender || filtered)) return { reply, verdict }
   return { reply, verdict: { ...verdict, subType: 'General', suppress: false } }
 }
 

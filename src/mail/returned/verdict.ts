@@ -1,4 +1,5 @@
 /** What an SMTP refusal means: for whom it lasts, why, and whether the address is dead (RFC 3463). */
+import { DEAD, FULL, NO_HOST, POLICY, REJECTED_RECIPIENT, SENDER, UNREACHED } from './phrases.ts'
 
 export type ReplyLike = {
   /** The basic code, 400 to 599 (RFC 5321 section 4.2). */
@@ -19,6 +20,11 @@ export type BounceSubType =
   | 'Suppressed'
   | 'OnAccountSuppressionList'
 
+/** Whether a reply says no more than that a user is unknown, without a code of the address beside it. */
+export function isBareUnknown({ text, enhanced }: ReplyLike): boolean {
+  return (!enhanced || UNTOLD.test(enhanced.slice(2))) && says(wordsOf(text), ['user unknown', 'unknown user'])
+}
+
 export type Verdict = {
   type: 'Permanent' | 'Transient' | 'Undetermined'
   subType: BounceSubType
@@ -31,13 +37,22 @@ export function classifyReply(reply: ReplyLike): Verdict {
   const { digit, detail } = readCodes(reply)
   const all = wordsOf(reply.text)
   const words = all.replace(LINK, ' ')
-  const type = digit === 5 ? 'Permanent' : digit === 4 ? 'Transient' : 'Undetermined'
-  const subType = byCode(reply.code, detail, words) ?? (UNTOLD.test(detail) ? byWords(words) : 'General')
+  const type = typeOf(digit, reply.enhanced, words)
+  const untold = UNTOLD.test(detail)
+  const told = byCode(reply.code, detail, words) ?? (untold ? byWords(words) : 'General')
+  const subType = untold && told === 'NoEmail' && FILTERING.test(reply.text.slice(0, MAX_TEXT)) ? 'General' : told
   const dead = type === 'Permanent' && subType === 'NoEmail'
   // QUIRK: some say 5.1.1 of a full mailbox and 5.2.1 of one that gets too much; their words then save the address.
   if (dead && wordsDeny(words, all))
     return { type, subType: says(words, FULL) ? 'MailboxFull' : 'General', suppress: false }
   return { type, subType, suppress: dead }
+}
+
+/** Delivery time expired (RFC 3463 section 3.5) is the end of what was transient, whatever class it is told in. */
+function typeOf(digit: number, enhanced: string | undefined, words: string): Verdict['type'] {
+  if (digit === 4 || enhanced?.slice(1) === '.4.7') return 'Transient'
+  if (digit === 5) return 'Permanent'
+  return says(words, UNREACHED) ? 'Transient' : 'Undetermined'
 }
 
 /** The class, and the `subject.detail` of the enhanced code; empty where there is none to believe. */
@@ -55,6 +70,8 @@ function byCode(code: number, detail: string, words: string): BounceSubType | un
   // QUIRK: routing codes are given for a domain that does not exist, and for recipients that an edge does not know.
   if (ROUTING.has(detail) && says(words, [...NO_HOST, ...REJECTED_RECIPIENT]) && !says(words, SENDER)) return 'NoEmail'
   if (detail === '1.0' && says(words, ['address rejected']) && !says(words, [...SENDER, ...POLICY])) return 'NoEmail'
+  // QUIRK: Outlook.com says no more than this of an unknown user; others use the words without the code for anything.
+  if (detail === '5.0' && says(words, ['mailbox unavailable']) && !says(words, POLICY)) return 'NoEmail'
   return BY_DETAIL.get(detail)
 }
 
@@ -68,6 +85,8 @@ const BY_DETAIL = new Map<string, BounceSubType>([
   ['1.3', 'NoEmail'], // bad destination syntax
   ['1.6', 'NoEmail'], // mailbox has moved
   ['1.10', 'NoEmail'], // null MX (RFC 7505)
+  ['1.350', 'NoEmail'], // QUIRK: Exchange Online: the next server called the address invalid
+  ['1.351', 'NoEmail'], // QUIRK: or unknown
   ['2.1', 'NoEmail'], // mailbox disabled
   ['2.2', 'MailboxFull'],
   ['2.3', 'MessageTooLarge'],
@@ -78,234 +97,14 @@ const BY_DETAIL = new Map<string, BounceSubType>([
   ['6.3', 'ContentRejected'], // conversion required but not supported
 ])
 
+/** QUIRK: NTT docomo calls a user unknown whose own filter refused the mail (it says so at the end of the data). */
+const FILTERING = /unknown user [^\s<>@]{1,64}@[a-z0-9.-]{0,200}docomo\./i
+
 /** No enhanced code, or one that only says "other": the words may know more. Policy (x.7.x) is never read further. */
 const UNTOLD = /^$|^[01235]\.0$/
 
-/** Phrases that many systems use, in lower case. */
-const SENDER = ['sender', 'mail from', 'return path', 'unauthenticated']
-const POLICY = [
-  'spam',
-  'blocked',
-  'block list',
-  'blacklist',
-  'blocklist',
-  'reputation',
-  'policy',
-  'dmarc',
-  'spf',
-  'dkim',
-  'greylist',
-  'rate limit',
-  'at a rate',
-  'too quickly',
-  'too many',
-  'relaying',
-  'relay access',
-  'relay not',
-  'denied',
-  'authenticat',
-  'banned',
-  'bulk e',
-  'unsolicited',
-  'prohibited',
-  'not permitted',
-  'reverse',
-  'rdns',
-  ' ptr',
-  'client host',
-  'helo',
-  'ehlo',
-  'hostname',
-  'ip address',
-  'your ip',
-  'your host',
-  'your domain',
-  'your server',
-  'your mail server',
-  'does not resolve',
-  'temporar',
-  'found, try again',
-  'try again later',
-  'try later',
-  'suspended',
-]
-const FULL = [
-  'quota',
-  'mailbox full',
-  'mailbox is full',
-  'mail box full',
-  'mail box is full',
-  'inbox is full',
-  'folder is full',
-  'user is full',
-  'mailbox exceed',
-  'mailbox has exceed',
-  'mailbox over',
-  'account is over',
-  'mailbox size',
-  'exceeded storage',
-  'over limit',
-  'storage',
-  'insufficient disk',
-  'disk full',
-  'disk is full',
-  'no space',
-  'not enough space',
-  'out of space',
-  'overquota',
-  'over the limit',
-  'over limit',
-  'disk space',
-  'is full',
-  'mailbox overflow',
-  'exceeded the limit',
-  'exceeds the limit',
-]
-const NO_USER = [
-  'user unknown',
-  'unknown user',
-  'unknown local',
-  'unknown or illegal',
-  'unknown account',
-  'unknown virtual',
-  'no such user',
-  'no such recipient',
-  'no such address',
-  'no such mailbox',
-  'no such account',
-  'no such person',
-  'no such local',
-  'no such alias',
-  'no mailbox',
-  'no account by',
-  'no account here',
-  'no account with',
-  'no users here',
-  'no user here',
-  'no user by',
-  'no valid recipient',
-  'does not exist',
-  "doesn't exist",
-  'did not exist',
-  'nonexist',
-  'non-exist',
-  'user does not have',
-  "user doesn't have",
-  'mailbox not found',
-  'user not found',
-  'recipnotfound',
-  'recipient not found',
-  'address not found',
-  'account not found',
-  'mailbox was not found',
-  'user was not found',
-  'recipient was not found',
-  'address was not found',
-  "couldn't be found",
-  'could not be found',
-  'user not known',
-  'recipient not known',
-  'address not known',
-  'unknown recipient',
-  'recipient unknown',
-  'recipient is unknown',
-  'user is unknown',
-  'unknown address',
-  'address unknown',
-  'address is unknown',
-  'addressee unknown',
-  'unknown addressee',
-  'unknown mailbox',
-  'mailbox unknown',
-  'account unknown',
-  'name is not recognized',
-  'recipient not recognized',
-  'user not recognized',
-  'address not recognized',
-  'not our customer',
-  'not a registered',
-  'not listed in',
-  'not a known',
-  'not a valid mailbox',
-  'not a valid user',
-  'not a valid recipient',
-  'not a valid address',
-  'not a valid email',
-  'invalid recipient',
-  'invalid mailbox',
-  'invalid user',
-  'invalid address',
-  'invalid final delivery',
-  'illegal user',
-  'illegal alias',
-  'bad destination mailbox',
-  'account disabled',
-  'account is disabled',
-  'account has been disabled',
-  'account inactive',
-  'account is inactive',
-  'account expired',
-  'account has been deleted',
-  'account has been closed',
-  'account closed',
-  'mailbox disabled',
-  'mailbox is disabled',
-  'mailbox is inactive',
-  'account deactivated',
-  'account has been deactivated',
-  'mailbox deactivated',
-  'no longer available',
-  'no longer valid',
-  'no longer exist',
-  'no longer on',
-  'no longer with',
-  'no longer accepts mail',
-  'no longer in use',
-  'no longer active',
-  'has moved',
-  'user not local',
-  'unrouteable address',
-  'unroutable address',
-  'undeliverable address',
-]
-const NO_HOST = [
-  'host unknown',
-  'unknown host',
-  'host not found',
-  'host or domain',
-  'domain not found',
-  'domain unknown',
-  'unknown domain',
-  'no such domain',
-  'no such host',
-  'invalid domain',
-  'domain is not valid',
-  'domain does not exist',
-  'domain does not accept',
-  'domain does not receive',
-  "domain doesn't exist",
-  "domain doesn't accept",
-  "domain doesn't receive",
-  'domain name not found',
-  'name or service not known',
-  'nonexistent domain',
-  'mail exchanger',
-  'no mx',
-  'mx records point',
-  'unrouteable mail domain',
-  'unroutable mail domain',
-  "couldn't find any host",
-  'null mx',
-  'nullmx',
-  'not accept mail',
-  'no mail server',
-]
-/** Of which some say "access denied" as they close an address. */
-const REJECTED_RECIPIENT = ['recipient address rejected']
-const DEAD = [...NO_USER, ...NO_HOST]
-
 /** The order counts: what does not speak of the address stands first. */
-const BY_PHRASE: [BounceSubType, string[]][] = [
+const BY_PHRASE: [BounceSubType, readonly string[]][] = [
   ['General', [...SENDER, ...POLICY]],
   ['AttachmentRejected', ['attachment', 'file type', 'executable']],
   ['MailboxFull', FULL],
@@ -351,6 +150,7 @@ const LINK = /\bhttps?:\/\/[^\s<>]{1,2048}/g
 function wordsOf(text: string): string {
   return text
     .slice(0, MAX_TEXT)
+    .normalize('NFC')
     .toLowerCase()
     .replace(/[^\s<>@:;,()[\]]{1,64}@[^\s<>,;()[\]]{1,255}/g, ' ')
     .replace(/[’`]/g, "'")

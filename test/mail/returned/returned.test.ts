@@ -133,7 +133,7 @@ test('bounces that only a person can read are judged by the replies and words in
   expect(bounce('User mailbox exceeds allowed size: ann@x.test')).toBe('bounced Permanent MailboxFull')
   expect(bounce('I was not able to connect. (#4.4.1)', 'I have given up.')).toBe('bounced Transient General')
   expect(bounce('Error after MAIL FROM:<us@y.test>:', ' host mx: 550 no such user')).toBe('bounced Permanent General')
-  expect(bounce('Name service error for x.test: Host not found, try again')).toBe('bounced Undetermined General')
+  expect(bounce('Name service error for x.test: Host not found, try again')).toBe('bounced Transient General')
   expect(bounce('<ann@x.test>: 550 nothing more', '', 'Such mail is for an unknown user at times.')).toBe(
     'bounced Permanent General',
   )
@@ -143,6 +143,73 @@ test('bounces that only a person can read are judged by the replies and words in
   )
   expect(short(text('Delivery Status Notification (Delay)', 'Not yet: 450 4.2.2 Mailbox full'))).toBe('delayed')
   expect(short(text('Returned mail: User unknown', 'See the transcript.'))).toBe('bounced Permanent NoEmail suppress')
+})
+
+test('a user called unknown only after the content was read may be one whose filter refused it', () => {
+  const to = ['Final-Recipient: rfc822; ann@x.test', 'Action: failed']
+  const report = (words: string, ...explained: string[]) =>
+    new TextEncoder().encode(
+      new TextDecoder()
+        .decode(dsn(...to, 'Status: 5.0.0', `Diagnostic-Code: smtp; ${words}`))
+        .replace('It could not be delivered.', explained.join('\r\n')),
+    )
+  const postfix = (command: string) => [
+    `<ann@x.test>: host mx.test said: 550`,
+    `    Unknown user (in reply to ${command}`,
+    '    command)',
+  ]
+  expect(short(report('550 Unknown user', ...postfix('RCPT TO')))).toBe('bounced Permanent NoEmail suppress')
+  expect(short(report('550 Unknown user', ...postfix('end of DATA')))).toBe('bounced Permanent General')
+  const sendmail = (command: string) => [
+    '<ann@x.test>',
+    '',
+    `>>> ${command}`,
+    '<<< 550 Unknown user',
+    '554 5.0.0 Service unavailable',
+  ]
+  expect(short(report('550 Unknown user', ...sendmail('RCPT To:<ann@x.test>')))).toBe(
+    'bounced Permanent NoEmail suppress',
+  )
+  expect(short(report('550 Unknown user', ...sendmail('DATA')))).toBe('bounced Permanent General')
+  // A code of the address is more than words, and so are words that leave no doubt.
+  expect(short(report('550 5.1.1 Unknown user', ...sendmail('DATA')))).toBe('bounced Permanent NoEmail suppress')
+  expect(short(report("554 dd This user doesn't have an account", ...sendmail('DATA')))).toBe(
+    'bounced Permanent NoEmail suppress',
+  )
+  expect(short(text('failure notice', '-- server message', '550 unknown user', '', '-- SMTP command', 'DATA'))).toBe(
+    'bounced Permanent General',
+  )
+})
+
+test('bounces and automatic answers in other languages are what they are', () => {
+  const from = { from: '' }
+  const notice = (subject: string, body: string) =>
+    short(lines(`Subject: ${subject}`, 'Content-Type: text/plain; charset=utf-8', '', body), from)
+  for (const [subject, body] of [
+    ['Unzustellbar: Hallo', 'Ihre Nachricht konnte nicht zugestellt werden: Empfänger unbekannt.'],
+    ['Échec de la remise', 'Adresse introuvable.'],
+    ['No se puede entregar', 'Usuario desconocido: ann@x.test'],
+    ['Недоставленное сообщение', 'Пользователь не найден.'],
+    ['退信通知', '收件人地址不存在。'],
+    ['配信不能通知', 'ユーザーが見つかりません。'],
+  ] as const) {
+    expect(notice(subject, body), subject).toBe('bounced Permanent NoEmail suppress')
+  }
+  expect(notice('Unzustellbar', 'Das Postfach ist voll.')).toBe('bounced Permanent MailboxFull')
+  expect(notice('退信', '对方邮箱空间已满。')).toBe('bounced Permanent MailboxFull')
+  expect(
+    notice('Zustellung: nicht zugestellt', 'Die Zustellung ist verzögert, es folgen weitere Zustellversuche.'),
+  ).toBe('delayed')
+  expect(notice('Недоставленное сообщение', 'Доставка задерживается.')).toBe('delayed')
+  for (const subject of [
+    'Abwesenheitsnotiz',
+    'Réponse automatique : Bonjour',
+    'Автоответ',
+    '自動応答: 不在',
+    '自动回复',
+  ]) {
+    expect(notice(subject, '550 5.1.1 user unknown'), subject).toBe('nothing auto-reply')
+  }
 })
 
 test('a bounce whose text is HTML alone is read as what it shows', () => {
@@ -193,7 +260,9 @@ test('a complaint is told from reports that no reader made', () => {
       '--b--',
     )
   expect(read(report('abuse'))).toEqual({ kind: 'complained', type: 'abuse' })
-  expect(short(report('auth-failure'))).toBe('nothing not-a-complaint')
+  for (const type of ['fraud', 'virus', 'other', 'opt-out', 'x-new'])
+    expect(short(report(type)), type).toBe('complained')
+  for (const type of ['auth-failure', 'not-spam']) expect(short(report(type)), type).toBe('nothing not-a-complaint')
 })
 
 test('hostile bytes never throw, are read in time that grows with their length, and leave little behind', () => {
@@ -203,13 +272,30 @@ test('hostile bytes never throw, are read in time that grows with their length, 
   const endless = read(text('failure notice', `550 ${'x'.repeat(1_000_000)}`))
   expect(endless).toMatchObject({ kind: 'bounced' })
   expect(endless.kind === 'bounced' && endless.reply.text.length).toBeLessThanOrEqual(1024)
-  const units = ['a', '@', '<', '> ', '\n', '550 ', 'a@', '5.1.1 ', 'Action: failed\n', ': ', 'http://', 'mail from ']
+  const units = [
+    'a',
+    '@',
+    '<',
+    '> ',
+    '\n',
+    '550 ',
+    'a@',
+    '5.1.1 ',
+    'Action: failed\n',
+    ': ',
+    'http://',
+    'mail from ',
+    'data 550\n ',
+    '550 unknown user\n',
+  ]
   for (const unit of units) {
     for (const wrap of [dsn, (body: string) => text('failure notice', body)]) {
-      const raw = wrap(unit.repeat(Math.ceil(1_000_000 / unit.length)))
-      const start = performance.now()
-      read(raw)
-      expect(performance.now() - start, JSON.stringify(unit)).toBeLessThan(2000)
+      for (const length of [1_000_000, 2_000_000]) {
+        const raw = wrap(unit.repeat(Math.ceil(length / unit.length)))
+        const start = performance.now()
+        read(raw)
+        expect(performance.now() - start, JSON.stringify(unit)).toBeLessThan(2000)
+      }
     }
   }
 })
@@ -218,7 +304,7 @@ const corpus = new URL('../../../../shared/corpora/bounces/', import.meta.url)
 
 /** Refusals that say "user unknown", "no such user" or "disabled" and nothing else, which the suite counts as living all the same. */
 const CONTESTED = new Set(
-  'lhost-activehunter-02 lhost-amazonses-02 lhost-amazonses-20 lhost-mcafee-04 lhost-mfilter-01 lhost-postfix-35 lhost-powermta-03 lhost-surfcontrol-01 lhost-x1-01 lhost-x1-02 rfc3464-01 rfc3464-35 rhost-nttdocomo-01 rhost-nttdocomo-02'.split(
+  'lhost-activehunter-02 lhost-amazonses-20 lhost-mcafee-04 lhost-mcafee-05 lhost-powermta-03 lhost-surfcontrol-01 lhost-x1-01 lhost-x1-02 rfc3464-01 rfc3464-35'.split(
     ' ',
   ),
 )

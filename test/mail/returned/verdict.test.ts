@@ -163,3 +163,22 @@ test.skipIf(!existsSync(corpus))(
     expect(judged).toBeGreaterThan(50)
   },
 )
+
+test('what was given up on is transient, in whichever class it is told', () => {
+  expect(judge('550 4.4.7 message expired')).toBe('Transient General')
+  expect(judge('554 5.4.7 delivery time expired')).toBe('Transient General')
+  expect(classifyReply({ code: 0, text: 'connection timed out' }).type).toBe('Transient')
+  expect(classifyReply({ code: 0, text: 'it did not work' }).type).toBe('Undetermined')
+})
+
+test('words of a service that mean something there are read as there', () => {
+  expect(judge('550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302)')).toBe(
+    'Permanent NoEmail suppress',
+  )
+  expect(judge('550 5.1.350 Remote server returned invalid recipient address')).toBe('Permanent NoEmail suppress')
+  expect(judge('550 Unknown user ann@mail.docomo.test')).toBe('Permanent General')
+  expect(judge('550 5.1.1 Unknown user ann@mail.docomo.test')).toBe('Permanent NoEmail suppress')
+  expect(judge('550 5.1.1 Refused due to recipient preferences')).toBe('Permanent General')
+  expect(judge('550 This account has been disabled')).toBe('Permanent General')
+  expect(judge('550 Empfa\u0308nger unbekannt')).toBe('Permanent NoEmail suppress')
+})
