@@ -174,6 +174,33 @@ export const PatchRelay = route({
   problems: ['not_found'],
 })
 
+export const RelayTest = z
+  .object({
+    object: z.literal('relay_test'),
+    id: Id,
+    ok: z.boolean(),
+    stage: z
+      .enum(['settings', 'connect', 'greeting', 'ehlo', 'starttls', 'auth'])
+      .nullable()
+      .meta({ description: 'Where it failed.' }),
+    message: z.string(),
+    offers: z.array(z.string()).meta({ description: 'What the server offers in its EHLO reply.' }),
+    took_ms: z.int(),
+  })
+  .meta({ id: 'RelayTest' })
+
+export const TestRelay = route({
+  method: 'POST',
+  path: '/relays/:id/test',
+  tag,
+  summary:
+    'Connect to a relay, secure, log in and leave, without mail. One that had failed and passes is used again at once.',
+  scope: 'relays:write',
+  instance: true,
+  answer: RelayTest,
+  problems: ['not_found'],
+})
+
 export const DeleteRelay = route({
   method: 'DELETE',
   path: '/relays/:id',

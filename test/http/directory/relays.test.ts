@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Caller } from '../../../src/context.ts'
-import { createRelay } from '../../../src/directory/relays/relays.ts'
+import { createRelay, patchRelay } from '../../../src/directory/relays/relays.ts'
 import { call, operator } from '../../support/api.ts'
 import { makeAccount, makeWorld } from '../../support/world.ts'
 
@@ -83,4 +83,56 @@ test('the host is asked of the guard before anything is kept', async () => {
     detail: { fields: [{ path: 'host', reason: 'is a private address' }] },
   })
   expect(asked).toEqual(['10.0.0.1'])
+})
+
+test('every limit and setting is shown as it was given, and null takes it away', async () => {
+  const key = await newKey()
+  const limits = { max_connections: 3, messages_per_second: 14, messages_per_minute: 600, provider: 'ses', priority: 2 }
+  const body = { host: 'localhost', port: 2525, security: 'none', ...limits, enabled: false }
+  const made: { id: string } = await (await call('POST', '/relays', { key, body })).json()
+  expect(made).toMatchObject({ ...limits, enabled: false, health: { state: 'off' } })
+  const none = { max_connections: null, messages_per_second: null, messages_per_minute: null, provider: null }
+  const patched = await call('PATCH', `/relays/${made.id}`, { key, body: { ...none, enabled: true } })
+  expect(await patched.json()).toMatchObject({ ...none, priority: 2, enabled: true, health: { state: 'working' } })
+  for (const bad of [{ max_connections: 0 }, { messages_per_second: 0.5 }, { priority: -1 }, { provider: 'x' }]) {
+    expect((await call('PATCH', `/relays/${made.id}`, { key, body: bad })).status).toBe(422)
+  }
+})
+
+test('a server needs host, port and security, and every one that is missing is named', async () => {
+  const answer = await call('POST', '/relays', { key: await newKey(), body: { host: 'localhost' } })
+  expect(answer.status).toBe(422)
+  expect(await answer.json()).toMatchObject({ fields: [{ path: 'port' }, { path: 'security' }] })
+})
+
+test('the platform’s own service is given by the operator alone, where it is bound, and takes no settings of a server', async () => {
+  const world = await makeWorld({ net: { sendEmail: async () => ({ kind: 'taken', id: 'x' }) } })
+  const user = await makeAccount(world)
+  const boss: Caller = { ...user, access: { ...user.access, key: 'operator' } }
+  await expect(createRelay(user, { kind: 'cloudflare' })).rejects.toMatchObject({
+    detail: { fields: [{ path: 'kind' }] },
+  })
+  const { sendEmail: _, ...unbound } = boss.net
+  await expect(createRelay({ ...boss, net: unbound }, { kind: 'cloudflare' })).rejects.toMatchObject({
+    detail: { fields: [{ path: 'kind' }] },
+  })
+  await expect(createRelay(boss, { kind: 'cloudflare', host: 'x.test', port: 1 })).rejects.toMatchObject({
+    detail: { fields: [{ path: 'host' }, { path: 'port' }] },
+  })
+  const made = await createRelay(boss, { kind: 'cloudflare', priority: 1 })
+  expect(made).toMatchObject({
+    kind: 'cloudflare',
+    name: 'Cloudflare',
+    host: null,
+    port: null,
+    security: null,
+    verp: false,
+  })
+  await expect(patchRelay(boss, made.id, { host: 'x.test' })).rejects.toMatchObject({
+    detail: { fields: [{ path: 'host' }] },
+  })
+  expect(await patchRelay(boss, made.id, { name: 'CF', messages_per_minute: 60 })).toMatchObject({
+    name: 'CF',
+    messages_per_minute: 60,
+  })
 })

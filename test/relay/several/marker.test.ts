@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { readVerp } from '../../src/mail/returned/verp.ts'
+import { readVerp } from '../../../src/mail/returned/verp.ts'
+import { putOutbox } from '../outbox.ts'
 import { hops } from './hops.ts'
-import { putOutbox } from './outbox.ts'
 
 test.each([
   ['postmark', /^X-PM-Metadata-pochta: (\S+)\r\n/],

@@ -1,12 +1,12 @@
 /** Several relays of one account, each a server of its own with its own manners. */
 import { sql } from 'drizzle-orm'
-import type { Net } from '../../src/context.ts'
-import { forgetRelays } from '../../src/directory/relays/next-hop.ts'
-import { relayBatch } from '../../src/relay/relay.ts'
-import { asHealth, type RelayHealth } from '../../src/store/relays/health.ts'
-import { makeAccount, makeWorld } from '../support/world.ts'
-import { run } from './outbox.ts'
-import { type Manners, Remote } from './remote.ts'
+import type { Net } from '../../../src/context.ts'
+import { forgetRelays } from '../../../src/directory/relays/next-hop.ts'
+import { relayBatch } from '../../../src/relay/relay.ts'
+import { asHealth, type RelayHealth } from '../../../src/store/relays/health.ts'
+import { makeAccount, makeWorld } from '../../support/world.ts'
+import { run } from '../outbox.ts'
+import { type Manners, Remote } from '../remote.ts'
 
 export type Hop = {
   manners?: Manners

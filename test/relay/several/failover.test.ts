@@ -1,10 +1,10 @@
 import { expect, test, vi } from 'vitest'
-import type { Net } from '../../src/context.ts'
-import { forgetRelays } from '../../src/directory/relays/next-hop.ts'
+import type { Net } from '../../../src/context.ts'
+import { forgetRelays } from '../../../src/directory/relays/next-hop.ts'
+import { eventsOf, putOutbox, readOutbox } from '../outbox.ts'
+import type { Manners } from '../remote.ts'
+import { MINUTE } from '../scene.ts'
 import { type Hop, hops } from './hops.ts'
-import { eventsOf, putOutbox, readOutbox } from './outbox.ts'
-import type { Manners } from './remote.ts'
-import { MINUTE } from './scene.ts'
 
 const refuses: Net['connect'] = async () => {
   throw new Error('connection refused')

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { relayBatch } from '../../src/relay/relay.ts'
-import { holdConnections, releaseConnections, reserveTurns } from '../../src/store/relays/health.ts'
+import { relayBatch } from '../../../src/relay/relay.ts'
+import { holdConnections, releaseConnections, reserveTurns } from '../../../src/store/relays/health.ts'
+import { putOutbox, readOutbox } from '../outbox.ts'
 import { hops } from './hops.ts'
-import { putOutbox, readOutbox } from './outbox.ts'
 
 test('turns are handed out one after the other, however many ask at once, and no further ahead than is asked', async () => {
   const { ctx, account } = await hops({ one: {} })

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import type { EmailAnswer, Net } from '../../src/context.ts'
-import { prepareMail } from '../../src/relay/station/cloudflare-mail.ts'
-import { findHanded, pruneHanded } from '../../src/store/relays/handed.ts'
+import type { EmailAnswer, Net } from '../../../src/context.ts'
+import { prepareMail } from '../../../src/relay/station/cloudflare-mail.ts'
+import { findHanded, pruneHanded } from '../../../src/store/relays/handed.ts'
+import { eventsOf, putOutbox, readOutbox } from '../outbox.ts'
 import { hops } from './hops.ts'
-import { eventsOf, putOutbox, readOutbox } from './outbox.ts'
 
 type Given = { from: string; to: string; raw: string }
 
