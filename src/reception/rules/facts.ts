@@ -7,7 +7,7 @@ import type { NewMessage } from '../../store/mail/filing.ts'
 import { fold } from './match.ts'
 
 /** Text beyond this is not looked at: words that decide where a mail belongs stand in its first pages. */
-export const MAX_TEXT = 64 * 1024
+export const MAX_TEXT = 32 * 1024
 
 /** HTML is mostly tags. */
 const MAX_HTML = 256 * 1024

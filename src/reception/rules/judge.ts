@@ -6,10 +6,10 @@ import type { Facts } from './facts.ts'
 import { fold, globCost, matchesGlob } from './match.ts'
 
 /**
- * Characters that all comparisons of one mail may look at: a tenth of a second. An account's rules are some thousand
- * conditions at most, and asked of a text of 64 KiB that is this much.
+ * Characters that all comparisons of one mail may look at: a third of a second where the mail is made to take long. An
+ * account's rules are some thousand conditions at most, and `contains` asked by each of the longest text is this much.
  */
-const MAX_WORK = 64 * 1024 * 1024
+const MAX_WORK = 32 * 1024 * 1024
 
 /** Each is a mail sent for this one. */
 export const MAX_FORWARDS = 20
