@@ -25,7 +25,7 @@ const MAX_FIELD = 16 * 1024
 export async function documentOf(ctx: Context, message: StoredMessage, n: number): Promise<Document> {
   const { parties } = message
   const { files, body } = await readContent(ctx, message)
-  const envelope = [message.recipient ?? '', ...message.recipients.map(({ address }) => address)]
+  const envelope = [message.recipient ?? '', message.address ?? '', ...message.recipients.map(({ address }) => address)]
   return {
     n,
     message: message.id,

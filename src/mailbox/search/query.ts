@@ -33,8 +33,8 @@ const MAX_TERMS = 32
 /** Tokens of all phrases: pairs of characters come one for each character. */
 const MAX_TOKENS = 128
 
-/** Fewer letters begin too many words of a language to be looked through. */
-const MIN_PREFIX = 2
+/** Fewer letters begin too many words: the index gathers all of them, of every account, before it answers. */
+const MIN_PREFIX = 3
 
 const FIELDS: Readonly<Record<string, Field>> = {
   from: 'sender',
@@ -58,8 +58,8 @@ const STATES: Readonly<Record<string, { keyword: string; not?: true } | { direct
 /** All that may stand before a colon. */
 const OPERATORS: readonly string[] = [...Object.keys(FIELDS), 'has', 'is', 'in', 'before', 'after', 'larger', 'smaller']
 
-/** A minus, a name with a colon, and a value: in quotes, or up to the next space. A quote that is not closed goes to the end. */
-const TERM = /(?<not>-?)(?:(?<name>[A-Za-z_]+):(?!\/\/))?(?:"(?<quoted>[^"]*)(?:"|$)|(?<bare>[^\s"]+))/gy
+/** A minus, a name with a colon, and a value: in quotes, or up to the next space or quote. A quote that is not closed goes to the end. */
+const TERM = /(?<not>-?)(?:(?<name>[A-Za-z_]+):(?!\/\/))?(?:"(?<quoted>[^"]*)(?:"|$)|(?<bare>[^\s"]+))?/gy
 
 /** Reads a query. @throws Problem invalid_parameter that names every term at fault. */
 export function readQuery(text: string): Query {
@@ -94,14 +94,9 @@ function termsOf(text: string): Term[] {
   let at = 0
   while (at < text.length) {
     TERM.lastIndex = at
-    const match = /\s/.test(text.charAt(at)) ? null : TERM.exec(text)
-    if (!match?.groups) {
-      // A space, or a name whose value is missing or begins with one.
-      const lonely = /[A-Za-z_]+:(?=\s|$)/y
-      lonely.lastIndex = at
-      const name = lonely.exec(text)?.[0]
-      if (name) terms.push({ written: name, not: false, name: name.slice(0, -1), value: '', quoted: false })
-      at += name?.length ?? 1
+    const match = TERM.exec(text)
+    if (!match?.groups || match[0] === '') {
+      at++
       continue
     }
     at += match[0].length

@@ -123,7 +123,7 @@ export async function startClearing(db: Database, account: number): Promise<void
 
 /** Takes out a bounded number of an account's rows; true once none is left, and then its cursor is gone too. */
 export async function clearSome(db: Database, account: number): Promise<boolean> {
-  const within = sql`rowid > ${base(account)} AND rowid < ${base(account + 1)}`
+  const within = ofAccount(account)
   const [, left = []] = await runBatch(db, [
     sql`DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE ${within} ORDER BY rowid LIMIT ${CLEARED_A_STEP})`,
     sql`SELECT 1 FROM words WHERE ${within} LIMIT 1`,
@@ -138,16 +138,24 @@ function base(account: number): number {
   return account * 2 ** 32
 }
 
+// QUIRK: D1 binds numbers as REAL, and FTS5 heeds no bound of rowids that is no INTEGER: it would walk through all accounts.
+function whole(rowid: number): SQL {
+  return sql`CAST(${rowid} AS INTEGER)`
+}
+
+function ofAccount(account: number): SQL {
+  return sql`rowid > ${whole(base(account))} AND rowid < ${whole(base(account + 1))}`
+}
+
 function select(account: number, { match, above, below, ascending, limit }: Look): SQL {
   const from = base(account) + (above ?? 0)
   const to = below === undefined ? base(account + 1) : base(account) + below
-  return sql`SELECT rowid, message FROM words WHERE words MATCH ${match} AND rowid > ${from} AND rowid < ${to}
+  return sql`SELECT rowid, message FROM words WHERE words MATCH ${match} AND rowid > ${whole(from)} AND rowid < ${whole(to)}
     ORDER BY rowid ${ascending ? sql`ASC` : sql`DESC`} LIMIT ${limit}`
 }
 
 function selectPlace(account: number, message: string): SQL {
-  return sql`SELECT rowid FROM words WHERE words MATCH ${idTerm(message)}
-    AND rowid > ${base(account)} AND rowid < ${base(account + 1)}`
+  return sql`SELECT rowid FROM words WHERE words MATCH ${idTerm(message)} AND ${ofAccount(account)}`
 }
 
 function selectCursor(account: number): SQL {
@@ -157,7 +165,7 @@ function selectCursor(account: number): SQL {
 /** Deleting what is not there writes nothing. */
 function replace(account: number, document: Document): SQL[] {
   const { n, message, raw, subject, sender, recipients, copies, files, body, facts } = document
-  const rowid = sql`CAST(${base(account) + n} AS INTEGER)`
+  const rowid = whole(base(account) + n)
   return [
     sql`DELETE FROM words WHERE rowid = ${rowid}`,
     sql`INSERT INTO words (rowid, message, raw, subject, sender, recipients, copies, files, body, facts)
@@ -168,7 +176,7 @@ function replace(account: number, document: Document): SQL[] {
 
 function removeAll(account: number, ids: string[]): SQL {
   return sql`DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE words MATCH ${ids.map(idTerm).join(' OR ')}
-    AND rowid > ${base(account)} AND rowid < ${base(account + 1)})`
+    AND ${ofAccount(account)})`
 }
 
 /** Never back: whoever was slower has seen less. */
