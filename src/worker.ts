@@ -5,6 +5,7 @@ import { makeKeyring } from './base/seal.ts'
 import { type Config, readConfig } from './config.ts'
 import type { Context } from './context.ts'
 import { sweepDirectory } from './directory/sweep.ts'
+import { takeCloudflareEvents } from './feedback/cloudflare.ts'
 import { sweepFeedback } from './feedback/sweep.ts'
 import { makeApp } from './http/app.ts'
 import { routes } from './http/routes/all.ts'
@@ -59,6 +60,7 @@ export default {
 
   async queue(batch: MessageBatch<WakeUp>, env: Env, execution: ExecutionContext): Promise<void> {
     const ctx = await makeContext(env, execution)
+    if (batch.queue === EMAIL_EVENTS) return takeCloudflareEvents(ctx, bodiesOf(batch))
     const wakeUps = batch.messages.map((message) => message.body)
     if (batch.queue === OUTBOUND) {
       await Promise.all([relayBatch(ctx, wakeUps), wakeUps.some(({ owed }) => owed) && takeUp(ctx, OWED)])
@@ -74,6 +76,9 @@ export default {
 
 /** The queue of deliveries; the other one tells webhooks. */
 const OUTBOUND = 'pochta-outbound'
+
+/** What the platform's mail service tells of mail it took from us; nobody of us writes to it. */
+const EMAIL_EVENTS = 'pochta-email-events'
 
 /** What no later try would change. All else may be trouble of ours. */
 const REFUSED_FOR_GOOD: ReadonlySet<ProblemCode> = new Set(['not_found', 'payload_too_large', 'message_refused'])
@@ -102,6 +107,11 @@ async function takeUp(ctx: Context, sweeps: Sweeps): Promise<void> {
       sweep(ctx).catch((error) => ctx.log('error', 'a sweep failed', { stage, error: describeError(error) })),
     ),
   )
+}
+
+/** Other than those of our own queues, these are of a shape that somebody else decides. */
+function bodiesOf(batch: MessageBatch<unknown>): unknown[] {
+  return batch.messages.map(({ body }) => body)
 }
 
 /** Each account once, however often it was woken. */

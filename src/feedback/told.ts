@@ -10,7 +10,7 @@ import type { Call, ProviderEvent } from '../directory/providers/adapter.ts'
 import { ADAPTERS } from '../directory/providers/adapters.ts'
 import { findCalled, learn } from '../directory/providers/providers.ts'
 import { readVerp, type VerpToken } from '../mail/returned/verp.ts'
-import { addFeedbackTask, hasFeedbackTask } from '../store/mail/feedback-tasks.ts'
+import { type About, addFeedbackTask, hasFeedbackTask } from '../store/mail/feedback-tasks.ts'
 import { settle } from '../store/settle.ts'
 import { type AccountRef, INSTANCE } from '../store/stores.ts'
 import { recordReturned, toldOf } from './record.ts'
@@ -41,8 +41,14 @@ export async function takeEvents(ctx: Context, account: number, events: readonly
   return taken
 }
 
-async function takeEvent(ctx: Context, owner: AccountRef, token: VerpToken, event: ProviderEvent): Promise<void> {
-  const about = { message: token.message, recipient: token.recipient }
+/** Applies what was told of a recipient of ours, or owes it. Throws where neither can be done now. */
+export async function takeEvent(
+  ctx: Context,
+  owner: AccountRef,
+  { message, recipient }: About,
+  event: Pick<ProviderEvent, 'recipient' | 'returned'>,
+): Promise<void> {
+  const about = { message, recipient }
   const told = { address: event.recipient, returned: event.returned }
   try {
     const place = { mailDb: owner.mailDb, account: owner.number }

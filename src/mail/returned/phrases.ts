@@ -280,6 +280,7 @@ export const NO_HOST: readonly string[] = [
   'non-existent domain',
   'indicated no smtp service',
   'nxdomain',
+  'unknown public suffix',
   ...NO_HOST_ABROAD,
 ]
 /** Of which some say "access denied" as they close an address. */
