@@ -46,24 +46,31 @@ export type DomainPatch = z.output<typeof DomainPatch>
 
 const Status = z.enum(['not_started', 'pending', 'verified', 'failed', 'partially_verified', 'partially_failed']).meta({
   description:
-    'A domain sends once its Ownership and DKIM records are seen. partially_verified: others are still missing; partially_failed: they were not found in three days, or broke. failed: it does not send; mail for its addresses is still taken.',
+    'A domain sends once its records of ownership and DKIM are seen. partially_verified: others are still missing; partially_failed: they were not found in three days, or broke. failed: it does not send; mail for its addresses is still taken.',
 })
 
 const RecordStatus = z.enum(['not_started', 'pending', 'verified', 'failed', 'temporary_failure'])
 
+const dns = {
+  record: z.enum(['SPF', 'DKIM', 'Receiving']).meta({ description: "In Resend's words; purpose tells all apart." }),
+  name: z.string().meta({ description: 'Relative to the domain; @ is the domain itself.' }),
+  ttl: z.literal('Auto'),
+  status: RecordStatus,
+  value: z.string().meta({ description: 'What is expected.' }),
+  purpose: z.enum(['return_path', 'dkim', 'receiving', 'dmarc', 'ownership']).meta({
+    description:
+      'return_path: where bounces come back, and who may send them out. dkim: the key of our signatures. receiving: where mail for the domain goes. dmarc: what others are to do with forged mail, as you wish it. ownership: that the claim is this account’s.',
+  }),
+  required: z.boolean().meta({ description: 'false: advice, or a DKIM key that signed before.' }),
+  found: z.array(z.string()).optional().meta({ description: 'What the DNS said when it was asked last.' }),
+  reason: z.string().optional().meta({ description: 'What is wrong with that.' }),
+}
+
 const DnsRecord = z
-  .object({
-    record: z.enum(['Ownership', 'SPF', 'DKIM', 'Receiving', 'DMARC']),
-    name: z.string().meta({ description: 'Relative to the domain; @ is the domain itself.' }),
-    type: z.enum(['MX', 'TXT', 'CNAME']),
-    ttl: z.literal('Auto'),
-    status: RecordStatus,
-    value: z.string().meta({ description: 'What is expected.' }),
-    priority: z.int().optional(),
-    required: z.boolean().meta({ description: 'false: advice, or a DKIM key that signed before.' }),
-    found: z.array(z.string()).optional().meta({ description: 'What the DNS said when it was asked last.' }),
-    reason: z.string().optional().meta({ description: 'What is wrong with that.' }),
-  })
+  .discriminatedUnion('type', [
+    z.object({ ...dns, type: z.literal('MX'), priority: z.int() }),
+    z.object({ ...dns, type: z.literal('TXT') }),
+  ])
   .meta({ id: 'DnsRecord' })
 
 const summary = {

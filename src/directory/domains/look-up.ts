@@ -26,7 +26,7 @@ export async function lookUp(
   const found = expectations.map(async (expected) => {
     const name = expected.name === '@' ? domain : `${expected.name}.${domain}`
     const finding = judge(expected, await ask(name, expected.type))
-    const above = expected.record === 'DMARC' && finding.status === 'missing' ? parentsOf(domain) : []
+    const above = expected.purpose === 'dmarc' && finding.status === 'missing' ? parentsOf(domain) : []
     return [expected.key, (await policyAbove(expected, above, ask)) ?? finding] as const
   })
   return Object.fromEntries(await Promise.all(found))

@@ -10,17 +10,18 @@ import { readOtherKey, readSettings } from './stored.ts'
 export type Expectation = {
   /** Under which it is kept what was found. */
   key: string
-  record: 'Ownership' | 'SPF' | 'DKIM' | 'Receiving' | 'DMARC'
+  /** What it is for. */
+  purpose: 'return_path' | 'dkim' | 'receiving' | 'dmarc' | 'ownership'
+  /** The same in the words of Resend's clients, which know no others: what they have no word for is, as SPF is, a policy in a TXT record. */
+  record: 'SPF' | 'DKIM' | 'Receiving'
   /** Relative to the domain; @ is the domain itself. */
   name: string
-  type: 'TXT' | 'MX'
   value: string
-  priority?: number
   /** `proof`: without it nothing is sent. `service`: without it the domain is verified in part. `advice`: it changes nothing. */
   need: 'proof' | 'service' | 'advice'
   /** What is wrong with the records that were found there; undefined where nothing is. */
   fault(values: readonly string[]): string | undefined
-}
+} & ({ type: 'TXT' } | { type: 'MX'; priority: number })
 
 /** How preferred our mail host is among MX records (RFC 5321 section 5.1): it is the only one. */
 const PRIORITY = 10
@@ -28,7 +29,7 @@ const PRIORITY = 10
 /** Cloudflare's own hosts hand what they take to the Worker. */
 const CLOUDFLARE = '.mx.cloudflare.net'
 
-/** All records of a domain, in the order in which they are shown. */
+/** All records of a domain, in the order in which they are shown: what Resend's clients have no word for comes last. */
 export function expectationsOf(config: Context['config'], row: DomainRow): Expectation[] {
   const { capabilities } = readSettings(row)
   const label = row.returnPathLabel
@@ -37,15 +38,23 @@ export function expectationsOf(config: Context['config'], row: DomainRow): Expec
   const mx = { type: 'MX' as const, value: config.mxHost, priority: PRIORITY, need: 'service' as const }
   const claim = `pochta-verification=${row.token}`
   const dkim = (selector: string, publicBase64: string, need: Expectation['need']): Expectation => ({
-    ...{ key: `dkim:${selector}`, record: 'DKIM', name: `${selector}._domainkey`, type: 'TXT', need },
+    ...{ key: `dkim:${selector}`, purpose: 'dkim', record: 'DKIM', name: `${selector}._domainkey`, type: 'TXT', need },
     value: dkimRecord(publicBase64),
     fault: (values) => faultOfDkim(values, publicBase64),
   })
   const sending: Expectation[] = [
-    { key: 'return', record: 'SPF', name: label, ...mx, fault: (values) => faultOfMx(values, host) },
+    {
+      key: 'return',
+      purpose: 'return_path',
+      record: 'SPF',
+      name: label,
+      ...mx,
+      fault: (values) => faultOfMx(values, host),
+    },
     // Whoever relays for us sends from hosts that only he can name: he says what to include here besides.
     {
       key: 'spf',
+      purpose: 'return_path',
       record: 'SPF',
       name: label,
       type: 'TXT',
@@ -55,26 +64,33 @@ export function expectationsOf(config: Context['config'], row: DomainRow): Expec
     },
     dkim(row.dkimSelector, row.dkimPublic, 'proof'),
     ...(other ? [dkim(other.selector, other.publicBase64, 'advice')] : []),
-    {
-      key: 'dmarc',
-      record: 'DMARC',
-      name: '_dmarc',
-      type: 'TXT',
-      value: 'v=DMARC1; p=none;',
-      need: 'advice',
-      fault: faultOfDmarc,
-    },
   ]
   const receiving: Expectation[] = [
-    { key: 'receiving', record: 'Receiving', name: '@', ...mx, fault: (values) => faultOfMx(values, host) },
-  ]
-  return [
     {
-      ...{ key: 'ownership', record: 'Ownership', name: '_pochta', type: 'TXT', value: claim, need: 'proof' },
-      fault: (values) => (values.some((value) => value.trim().toLowerCase() === claim) ? undefined : DIFFERS),
+      key: 'receiving',
+      purpose: 'receiving',
+      record: 'Receiving',
+      name: '@',
+      ...mx,
+      fault: (values) => faultOfMx(values, host),
     },
-    ...(capabilities.sending === 'enabled' ? sending : []),
+  ]
+  const dmarc: Expectation = {
+    ...{ key: 'dmarc', purpose: 'dmarc', record: 'SPF', name: '_dmarc', type: 'TXT', need: 'advice' },
+    value: 'v=DMARC1; p=none;',
+    fault: faultOfDmarc,
+  }
+  const ownership: Expectation = {
+    ...{ key: 'ownership', purpose: 'ownership', record: 'SPF', name: '_pochta', type: 'TXT', need: 'proof' },
+    value: claim,
+    fault: (values) => (values.some((value) => value.trim().toLowerCase() === claim) ? undefined : DIFFERS),
+  }
+  const sends = capabilities.sending === 'enabled'
+  return [
+    ...(sends ? sending : []),
     ...(capabilities.receiving === 'enabled' ? receiving : []),
+    ...(sends ? [dmarc] : []),
+    ownership,
   ]
 }
 

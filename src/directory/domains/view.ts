@@ -31,7 +31,7 @@ export function showDomain(config: Context['config'], row: DomainRow) {
 export function tellDomain(config: Context['config'], row: DomainRow): Record<string, unknown> {
   const { id, name, status, created_at, region } = showSummary(row)
   const records = recordsOf(config, row).map(
-    ({ found: _found, reason: _reason, required: _required, ...record }) => record,
+    ({ purpose: _purpose, found: _found, reason: _reason, required: _required, ...record }) => record,
   )
   return { id, name, status, created_at, region, records }
 }
@@ -40,12 +40,13 @@ function recordsOf(config: Context['config'], row: DomainRow) {
   const checks = readChecks(row)
   const next = readOtherKey(row)?.role === 'next' ? `dkim:${readOtherKey(row)?.selector}` : undefined
   return expectationsOf(config, row).map((expected) => {
-    const { key, record, name, type, value, priority, need } = expected
+    const { key, purpose, record, name, value, need } = expected
     const finding = checks?.records[key]
     return {
-      ...{ record, name, type, ttl: 'Auto' as const, value },
+      ...{ record, name, ttl: 'Auto' as const, value },
+      ...(expected.type === 'MX' ? { type: expected.type, priority: expected.priority } : { type: expected.type }),
       status: checks ? statusOf(row, expected, finding, key === next) : unchecked(row),
-      ...(priority === undefined ? {} : { priority }),
+      purpose,
       required: need !== 'advice' || key === next,
       ...(finding ? { found: finding.found } : {}),
       ...(finding?.reason === undefined ? {} : { reason: finding.reason }),

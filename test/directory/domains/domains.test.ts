@@ -37,18 +37,29 @@ test('a local copy that was given a resolver asks it, but not for its operator',
 test('the records tell all that the DNS must say', async () => {
   const ctx = await makeAccount(world)
   const { records } = await createDomain(ctx, { name: 'records.test', custom_return_path: 'Bounces' })
-  const record = (kind: string, type: string) => records.find((each) => each.record === kind && each.type === type)
-  expect(record('Ownership', 'TXT')).toMatchObject({
+  const record = (purpose: string, type: string) =>
+    records.find((each) => each.purpose === purpose && each.type === type)
+  expect(record('ownership', 'TXT')).toMatchObject({
     name: '_pochta',
     value: expect.stringMatching(/^pochta-verification=[a-z2-7]{16}$/),
   })
-  expect(record('SPF', 'MX')).toMatchObject({ name: 'bounces', value: 'pochta.localhost', priority: 10, ttl: 'Auto' })
-  expect(record('SPF', 'TXT')).toMatchObject({ name: 'bounces', value: expect.stringMatching(/^v=spf1 /) })
-  expect(record('DKIM', 'TXT')).toMatchObject({
+  expect(record('return_path', 'MX')).toMatchObject({
+    name: 'bounces',
+    value: 'pochta.localhost',
+    priority: 10,
+    ttl: 'Auto',
+  })
+  expect(record('return_path', 'TXT')).toMatchObject({ name: 'bounces', value: expect.stringMatching(/^v=spf1 /) })
+  expect(record('dkim', 'TXT')).toMatchObject({
     name: 'pochta._domainkey',
     value: expect.stringMatching(/^v=DKIM1; k=rsa; p=MIIBI/),
   })
-  expect(record('Receiving', 'MX')).toMatchObject({ name: '@', value: 'pochta.localhost', priority: 10 })
+  expect(record('receiving', 'MX')).toMatchObject({ name: '@', value: 'pochta.localhost', priority: 10 })
+  expect(record('dmarc', 'TXT')).toMatchObject({ name: '_dmarc', value: 'v=DMARC1; p=none;', required: false })
+  // In the words of Resend's clients, with what they have no word for at the end.
+  const kinds = ['SPF', 'SPF', 'DKIM', 'Receiving', 'SPF', 'SPF']
+  expect(records.map((each) => each.record)).toEqual(kinds)
+  expect(records.slice(4).map(({ purpose }) => purpose)).toEqual(['dmarc', 'ownership'])
 })
 
 test('claims coexist, each with its own proof and key, and one of them is verified', async () => {
@@ -57,7 +68,7 @@ test('claims coexist, each with its own proof and key, and one of them is verifi
     await createDomain(away(one), { name: 'wanted.test' }),
     await createDomain(away(two), { name: 'wanted.test' }),
   ]
-  const values = claims.map(({ records }) => records.find(({ record }) => record === 'Ownership')?.value)
+  const values = claims.map(({ records }) => records.find(({ purpose }) => purpose === 'ownership')?.value)
   expect(new Set(values).size).toBe(2)
   await expect(createDomain(one, { name: 'WANTED.test' })).rejects.toMatchObject({
     code: 'validation_error',
@@ -94,7 +105,7 @@ test('a domain that does not send or receive says so, shows no records for it an
   expect(await findRecipient(ctx, recipient('a@quiet.test'))).toBeDefined()
   const shown = await getDomain(ctx, id)
   expect(shown.capabilities).toEqual({ sending: 'disabled', receiving: 'enabled' })
-  expect(shown.records.map(({ record }) => record)).toEqual(['Ownership', 'Receiving'])
+  expect(shown.records.map(({ purpose }) => purpose)).toEqual(['receiving', 'ownership'])
 })
 
 test('a deleted account frees its domains, and what others had on them goes too', async () => {

@@ -48,7 +48,7 @@ test('a domain is verified once its records are there, tells what was found, and
   await verifyDomain(ctx, id)
   const partly = await getDomain(ctx, id)
   expect(partly.status).toBe('partially_verified')
-  expect(partly.records.find(({ record, type }) => record === 'SPF' && type === 'TXT')).toMatchObject({
+  expect(partly.records.find(({ purpose, type }) => purpose === 'return_path' && type === 'TXT')).toMatchObject({
     status: 'pending',
     value: 'v=spf1 mx ~all',
     found: ['v=spf1 -all'],
@@ -75,7 +75,7 @@ test('the sweep goes on by itself, each domain as seldom as it should, and gives
   await pass(3 * DAY)
   const failed = await getDomain(ctx, id)
   expect(failed.status).toBe('failed')
-  expect(failed.records.find(({ record }) => record === 'Ownership')).toMatchObject({ status: 'failed', found: [] })
+  expect(failed.records.find(({ purpose }) => purpose === 'ownership')).toMatchObject({ status: 'failed', found: [] })
   const left = await world.ctx.stores.directory.all(sql`SELECT 1 FROM tasks WHERE ref = ${id}`)
   expect(left).toEqual([])
   zone.publish('never.test', failed.records)
@@ -88,7 +88,7 @@ test('a verified domain that broke is told of after a day, keeps taking mail, an
   zone.publish('broken.test', records)
   await verifyDomain(ctx, id)
   await createAddress(ctx, { address: 'a@broken.test' })
-  zone.withdraw('broken.test', records, ['DKIM'])
+  zone.withdraw('broken.test', records, ['dkim'])
   await pass(30 * HOUR)
   const bad = await getDomain(ctx, id)
   expect(bad.status).toBe('verified')
@@ -108,7 +108,7 @@ test('asking for verification again and again does not put off the day on which 
   const { id, records } = await createDomain(ctx, { name: 'pleading.test' })
   zone.publish('pleading.test', records)
   await verifyDomain(ctx, id)
-  zone.withdraw('pleading.test', records, ['Ownership'])
+  zone.withdraw('pleading.test', records, ['ownership'])
   for (let hour = 0; hour < 25; hour++) {
     world.pass(HOUR)
     await verifyDomain(ctx, id)
@@ -156,8 +156,8 @@ test('a DNS that does not answer leaves a verified domain as it is', async () =>
   const { id: fresh } = await createDomain(ctx, { name: 'sub.dark.test' })
   zone.broken.add('_pochta.sub.dark.test')
   await verifyDomain(ctx, fresh)
-  expect((await getDomain(ctx, fresh)).records[0]).toMatchObject({
-    record: 'Ownership',
+  expect((await getDomain(ctx, fresh)).records.at(-1)).toMatchObject({
+    purpose: 'ownership',
     status: 'temporary_failure',
     reason: 'the resolver told of an error (2)',
   })
@@ -173,8 +173,8 @@ test('of two accounts that prove one name at once exactly one has it, and the ot
   const shown = await Promise.all(rivals.map((rival, at) => getDomain(rival, claims[at]?.id ?? '')))
   expect(shown.map(({ status }) => status).sort()).toEqual(['pending', 'verified'])
   const loser = shown.find(({ status }) => status === 'pending')
-  expect(loser?.records[0]).toMatchObject({
-    record: 'Ownership',
+  expect(loser?.records.at(-1)).toMatchObject({
+    purpose: 'ownership',
     reason: 'another account of this service holds this domain',
   })
   const winner = rivals[shown.findIndex(({ status }) => status === 'verified')]

@@ -3,7 +3,7 @@ import type { Caller, Net } from '../../../src/context.ts'
 import type { Faults } from '../../support/faults.ts'
 import { makeAccount, makeWorld, type World } from '../../support/world.ts'
 
-type Shown = { record: string; name: string; type: string; value: string; priority?: number }
+type Shown = { purpose: string; name: string; type: string; value: string; priority?: number }
 
 export type Zone = {
   /** Values by `TYPE name`. */
@@ -13,13 +13,13 @@ export type Zone = {
   /** Everything that was asked, in order. */
   asked: string[]
   resolve: Net['resolve']
-  /** Publishes records as the API shows them; those of other kinds only where `kinds` names them. */
-  publish(domain: string, shown: readonly Shown[], kinds?: readonly string[]): void
-  /** Takes what is published of these kinds back. */
-  withdraw(domain: string, shown: readonly Shown[], kinds?: readonly string[]): void
+  /** Publishes records as the API shows them; those of some purposes only, where `purposes` names them. */
+  publish(domain: string, shown: readonly Shown[], purposes?: readonly string[]): void
+  /** Takes what is published for these purposes back. */
+  withdraw(domain: string, shown: readonly Shown[], purposes?: readonly string[]): void
 }
 
-const ALL = ['Ownership', 'SPF', 'DKIM', 'Receiving', 'DMARC']
+const ALL = ['return_path', 'dkim', 'receiving', 'dmarc', 'ownership']
 
 export function makeZone(): Zone {
   const records = new Map<string, string[]>()
@@ -37,14 +37,14 @@ export function makeZone(): Zone {
       const values = records.get(`${type} ${name}`)
       return values ? { kind: 'records', values } : { kind: 'none' }
     },
-    publish(domain, shown, kinds = ALL) {
-      for (const each of shown.filter(({ record }) => kinds.includes(record))) {
+    publish(domain, shown, purposes = ALL) {
+      for (const each of shown.filter(({ purpose }) => purposes.includes(purpose))) {
         const key = keyOf(domain, each)
         records.set(key, [...new Set([...(records.get(key) ?? []), written(each)])])
       }
     },
-    withdraw(domain, shown, kinds = ALL) {
-      for (const each of shown.filter(({ record }) => kinds.includes(record))) records.delete(keyOf(domain, each))
+    withdraw(domain, shown, purposes = ALL) {
+      for (const each of shown.filter(({ purpose }) => purposes.includes(purpose))) records.delete(keyOf(domain, each))
     },
   }
 }
