@@ -10,7 +10,7 @@ import { presentRules } from '../../directory/receiving/rules.ts'
 import type { OwedTask } from '../../store/mail/filing.ts'
 import type { StoredMessage } from '../../store/mail/rows.ts'
 import { claimTasks, finishTask, postponeTask, type Task } from '../../store/mail/tasks.ts'
-import { nextReceived, RULE_RUN, type RunState, readRun, stepRun } from '../../store/receiving/runs.ts'
+import { nextReceived, RULE_RUN, type RunState, readRun, releaseRun, stepRun } from '../../store/receiving/runs.ts'
 import { type AccountRef, type Database, mailOf } from '../../store/stores.ts'
 import { applyTo } from './apply.ts'
 
@@ -63,8 +63,8 @@ async function take(ctx: Context, db: Database, task: Task, mayGoOn: () => boole
     await postponeTask(db, task, { due: ctx.now(), state: reached, progress: true })
   } catch (error) {
     ctx.log('warn', 'a run of rules was put off', { run: task.ref, error: describeError(error) })
-    // Where this fails too, the claim lapses. The state stays as it was noted last.
-    await putOff(ctx, db, task)
+    // Where this fails too, the claim lapses.
+    await releaseRun(db, task, ctx.now() + PAUSE_MS).catch(() => {})
   }
 }
 
@@ -86,7 +86,6 @@ async function goOn(
     // The end is noted by `end`, so that the run is kept from then on.
     const until = ctx.now() + CLAIM_MS
     if (!(await stepRun(db, task, { state: { ...state, status: 'running' }, until, owed }))) return undefined
-    task.state = { ...state, status: 'running' }
     if (owed.length > 0) ctx.wake.owed(account)
   } while (state.status === 'running' && mayGoOn())
   return state
@@ -121,8 +120,4 @@ async function step(
 async function end(ctx: Context, db: Database, task: Task, state: RunState): Promise<void> {
   const finishedAt = ctx.now()
   await postponeTask(db, task, { due: finishedAt + KEPT_MS, state: { ...state, finishedAt }, progress: true })
-}
-
-async function putOff(ctx: Context, db: Database, task: Task): Promise<void> {
-  await postponeTask(db, task, { due: ctx.now() + PAUSE_MS }).catch(() => false)
 }

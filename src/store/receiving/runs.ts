@@ -94,3 +94,11 @@ export async function stepRun(
   ])
   return (answers.at(-1) ?? []).length > 0
 }
+
+/** Gives a run back until `due`, standing where its row says: after an error that may be farther than we know. */
+export async function releaseRun(db: Database, task: Task, due: number): Promise<void> {
+  await runBatch(db, [
+    sql`UPDATE tasks SET due = ${due}, claim = NULL, claimed_until = NULL WHERE kind = ${RULE_RUN}
+      AND account = ${task.account} AND ref = ${task.ref} AND claim = ${task.claim}`,
+  ])
+}
