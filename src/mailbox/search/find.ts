@@ -4,7 +4,7 @@ import { Problem } from '../../base/problem.ts'
 import type { Caller } from '../../context.ts'
 import type { Page } from '../../record/page.ts'
 import type { MessageLine } from '../../store/mail/rows.ts'
-import { type Fact, findLines, placesOf, unknownMailboxes } from '../../store/search/lines.ts'
+import { type Fact, findLines, unknownMailboxes } from '../../store/search/lines.ts'
 import { readSeq } from '../../store/search/source.ts'
 import { type Hit, indexOf, type Look, lookUp } from '../../store/search/words.ts'
 import type { Database } from '../../store/stores.ts'
@@ -42,12 +42,11 @@ export async function search(ctx: Caller, q: string, narrowed: Narrowed, page: P
   const query = readQuery(q)
   const db = indexOf(ctx.stores, ctx.account)
   await checkMailboxes(ctx, query, narrowed)
-  const between = await timeBetween(ctx, query)
   const ascending = page.before !== undefined
   const facts = factsFor(query, narrowed)
   const size = facts.length > 0 ? Math.max(FIRST_LOOK, page.limit + 1) : page.limit + 1
   const match = matchOf(query, narrowed.direction)
-  const look = { match, ascending, limit: size, ...between }
+  const look = { match, ascending, limit: size }
   const start = await begin(ctx, db, look, page.after ?? page.before)
   const { lines, next } = await collect(ctx, db, {
     ...start.look,
@@ -129,19 +128,6 @@ async function checkMailboxes(ctx: Caller, { conditions }: Query, { mailbox }: N
   if (unknown.length === 0) return
   const fields = unknown.map((name) => ({ path: 'q', reason: `there is no mailbox ${JSON.stringify(name)}` }))
   throw new Problem('invalid_parameter', `Invalid \`q\`: ${fields.map(({ reason }) => reason).join('; ')}`, { fields })
-}
-
-/** Where mail of the time that is asked for lies, so that all the rest is never looked at. */
-async function timeBetween(ctx: Caller, { conditions }: Query): Promise<{ above?: number; below?: number }> {
-  const times = (kind: 'before' | 'after') =>
-    conditions.flatMap((each) => (each.kind === kind && 'time' in each ? [{ time: each.time, not: each.not }] : []))
-  const after = [...times('after').filter(({ not }) => !not), ...times('before').filter(({ not }) => not)]
-  const before = [...times('before').filter(({ not }) => !not), ...times('after').filter(({ not }) => not)]
-  if (after.length === 0 && before.length === 0) return {}
-  return placesOf(ctx.stores, ctx.account, {
-    ...(after.length > 0 ? { after: Math.max(...after.map(({ time }) => time)) } : {}),
-    ...(before.length > 0 ? { before: Math.min(...before.map(({ time }) => time)) } : {}),
-  })
 }
 
 function factsFor({ conditions }: Query, { mailbox, thread, address }: Narrowed): Fact[] {
