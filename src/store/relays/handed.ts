@@ -19,7 +19,7 @@ export async function insertHanded(stores: Stores, handed: Handed & { id: string
   const { id, account, message, recipient, at } = handed
   await runBatch(stores.directory, [
     sql`INSERT OR IGNORE INTO handed (day, id, account, message, recipient)
-      VALUES (${dayOf(at)}, ${id}, ${account}, ${message}, ${recipient})`,
+      VALUES (${dayOf(at)}, ${bare(id)}, ${account}, ${message}, ${recipient})`,
   ])
 }
 
@@ -28,7 +28,7 @@ export async function findHanded(stores: Stores, id: string, now: number): Promi
   const days = Array.from({ length: DAYS_KEPT + 1 }, (_, ago) => dayOf(now) - ago)
   const [row] = await stores.directory.all<Row>(
     sql`SELECT account, message, recipient FROM handed
-      WHERE day IN (SELECT value FROM json_each(${JSON.stringify(days)})) AND id = ${id} LIMIT 1`,
+      WHERE day IN (SELECT value FROM json_each(${JSON.stringify(days)})) AND id = ${bare(id)} LIMIT 1`,
   )
   return row && { account: Number(row.account), message: String(row.message), recipient: Number(row.recipient) }
 }
@@ -38,6 +38,11 @@ export async function pruneHanded(stores: Stores, now: number): Promise<void> {
   await runBatch(stores.directory, [
     sql`DELETE FROM handed WHERE (day, id) IN (SELECT day, id FROM handed WHERE day < ${dayOf(now) - DAYS_KEPT} LIMIT ${ROWS})`,
   ])
+}
+
+/** One spelling of an id that may stand in angle brackets, as Message-IDs do. */
+function bare(id: string): string {
+  return id.replace(/^<|>$/g, '')
 }
 
 function dayOf(at: number): number {
