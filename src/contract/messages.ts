@@ -1,6 +1,7 @@
 /** Mail at rest, sent and received alike: lists without bodies, one message, changes. */
 import * as z from 'zod'
 import { deleted, Id, ListQuery, list, Time } from './common.ts'
+import { ContentFields, ContentKinds, HtmlFormat, Images, Problems, Verdicts } from './content.ts'
 import { route } from './route.ts'
 
 /** A link that needs no key. */
@@ -134,20 +135,11 @@ export const Message = MessageSummary.extend({
   attachments: z.array(AttachmentLine),
   recipients: z.array(RecipientView),
   tags: z.array(z.object({ name: z.string(), value: z.string() })),
-  verdicts: z
-    .object({ spf: z.string().nullable(), dkim: z.string().nullable(), dmarc: z.string().nullable() })
-    .nullable()
-    .meta({ description: 'What the receiving edge found; null where none of ours judged.' }),
-  problems: z.array(z.string()).meta({ description: 'What was wrong with its form.' }),
+  verdicts: Verdicts,
+  problems: Problems,
   raw: Download,
-  text: z.string().nullable().optional().meta({ description: 'Present where asked for.' }),
-  html: z.string().nullable().optional().meta({ description: 'Present where asked for.' }),
+  ...ContentFields,
 }).meta({ id: 'Message' })
-
-/** `data_uri` puts inline images into the HTML; `cid` leaves their references as they were sent. */
-export const HtmlFormat = z.enum(['data_uri', 'cid']).default('data_uri').meta({
-  description: 'How inline images stand in the HTML: as data URIs (5 MiB of them at most), or as sent.',
-})
 
 /** A message as a list shows it; with `q`, where in its preview the words stand. */
 const ListedMessage = MessageSummary.extend({
@@ -210,16 +202,12 @@ export const GetMessage = route({
   method: 'GET',
   path: '/messages/:id',
   tag: 'Messages',
-  summary: 'One message; with its text and HTML where they are asked for.',
+  summary: 'One message; with what it says where that is asked for.',
   scope: 'messages:read',
   query: z.object({
-    body: z
-      .string()
-      .default('')
-      .transform((text) => text.split(',').filter(Boolean))
-      .pipe(z.array(z.enum(['text', 'html'])))
-      .meta({ description: '`text`, `html` or `text,html`.' }),
+    body: ContentKinds,
     html_format: HtmlFormat,
+    images: Images,
   }),
   answer: Message,
   problems: ['not_found'],

@@ -1,7 +1,8 @@
 /** Received mail as Resend's clients read it. */
 import * as z from 'zod'
 import { Id, ListQuery, list, Time } from './common.ts'
-import { AttachmentData, AttachmentLine, Download, HtmlFormat } from './messages.ts'
+import { ContentFields, ContentKinds, HtmlFormat, Images, Verdicts } from './content.ts'
+import { AttachmentData, AttachmentLine, Download, Marks } from './messages.ts'
 import { route } from './route.ts'
 
 export const ReceivedLine = z
@@ -35,6 +36,13 @@ export const ReceivedEmail = z
       .nullable()
       .meta({ description: 'By lower-case name; values of a repeated field are joined by commas.' }),
     raw: Download.nullable(),
+    thread: Id,
+    marks: Marks.nullable(),
+    verdicts: Verdicts,
+    safe_html: ContentFields.safe_html,
+    blocked_images: ContentFields.blocked_images,
+    reply_text: ContentFields.reply_text,
+    invitation: ContentFields.invitation,
   })
   .meta({ id: 'ReceivedEmail' })
 
@@ -55,7 +63,7 @@ export const GetReceived = route({
   tag: 'Receiving',
   summary: 'One received mail with its bodies, headers and a link to the raw message.',
   scope: 'messages:read',
-  query: z.object({ html_format: HtmlFormat }),
+  query: z.object({ body: ContentKinds, html_format: HtmlFormat, images: Images }),
   answer: ReceivedEmail,
   problems: ['not_found'],
 })

@@ -2,6 +2,7 @@
 import type * as z from 'zod'
 import { notFound, Problem } from '../base/problem.ts'
 import type { Caller } from '../context.ts'
+import type { ContentKind } from '../contract/content.ts'
 import type { Email } from '../contract/emails-read.ts'
 import type { ListMessages, Message, MessageSummary } from '../contract/messages.ts'
 import type { ReceivedEmail } from '../contract/receiving.ts'
@@ -18,14 +19,14 @@ import {
 } from '../store/mail/reading.ts'
 import type { StoredMessage } from '../store/mail/rows.ts'
 import { RECEIVED, SENT } from '../store/mail/shapes.ts'
-import { readBodies } from './bodies.ts'
+import { type Bodies, eventOf, type HtmlFormat, openBodies } from './bodies.ts'
 import { makeLink } from './links.ts'
 import { treeOf } from './raw.ts'
 import { type Narrowed, search } from './search/find.ts'
 
 type PageQuery = { limit: number; after?: string; before?: string }
 type MessageList = z.input<(typeof ListMessages)['answer']>
-type HtmlFormat = 'data_uri' | 'cid'
+type Want = { body: readonly ContentKind[]; html_format: HtmlFormat; images?: 'blocked' | 'remote' }
 
 /** The newest of a conversation; longer ones are paged through as a list. */
 const MAX_THREAD = 100
@@ -71,12 +72,12 @@ async function searched(ctx: Caller, q: string, narrowed: Narrowed, page: Page):
 /** One sent mail with its bodies. @throws Problem not_found. */
 export async function getSent(ctx: Caller, id: string): Promise<z.input<typeof Email>> {
   const message = await find(ctx, id, SENT)
-  const { text, html } = await readBodies(ctx, message, 'cid')
+  const bodies = await openBodies(ctx, message)
   return {
     object: 'email',
     ...sentView(message),
-    html,
-    text,
+    html: await bodies.html('cid'),
+    text: bodies.text,
     tags: message.tags,
     topic_id: null,
     recipients: message.recipients.map(recipientView),
@@ -85,28 +86,29 @@ export async function getSent(ctx: Caller, id: string): Promise<z.input<typeof E
 }
 
 /** One received mail with its bodies. @throws Problem not_found. */
-export async function getReceived(ctx: Caller, id: string, format: HtmlFormat): Promise<z.input<typeof ReceivedEmail>> {
+export async function getReceived(ctx: Caller, id: string, want: Want): Promise<z.input<typeof ReceivedEmail>> {
   const message = await find(ctx, id, RECEIVED)
-  const { text, html, headers, root } = await readBodies(ctx, message, format)
+  const bodies = await openBodies(ctx, message)
+  const { problems: _, ...asked } = await content(bodies, want)
   return {
     object: 'email',
-    ...receivedView({ ...message, parts: root }),
-    html,
-    text,
-    headers,
+    ...receivedView({ ...message, parts: bodies.root }),
+    ...asked,
+    html: await bodies.html(want.html_format),
+    text: bodies.text,
+    headers: bodies.headers,
+    thread: message.thread,
+    marks: message.marks,
+    verdicts: message.verdicts,
     raw: await makeLink(ctx, 'raw', { account: ctx.account, message: id, part: '' }),
   }
 }
 
 /** One message of either direction, with those bodies that are asked for. @throws Problem not_found. */
-export async function getMessage(
-  ctx: Caller,
-  id: string,
-  want: { body: readonly ('text' | 'html')[]; html_format: HtmlFormat },
-): Promise<z.input<typeof Message>> {
+export async function getMessage(ctx: Caller, id: string, want: Want): Promise<z.input<typeof Message>> {
   const message = await find(ctx, id)
-  const pictures = want.body.includes('html') ? want.html_format : 'cid'
-  const bodies = want.body.length > 0 ? await readBodies(ctx, message, pictures) : undefined
+  const bodies = want.body.length > 0 ? await openBodies(ctx, message) : undefined
+  const { problems, ...asked } = bodies ? await content(bodies, want) : { problems: [] }
   const root = bodies?.root ?? (await treeOf(ctx, message))
   return {
     ...summaryView(message),
@@ -114,10 +116,27 @@ export async function getMessage(
     recipients: message.recipients.map(recipientView),
     tags: message.tags,
     verdicts: message.verdicts,
-    problems: message.problems,
+    problems: [...message.problems, ...problems],
     raw: await makeLink(ctx, 'raw', { account: ctx.account, message: id, part: '' }),
-    ...(want.body.includes('text') ? { text: bodies?.text ?? null } : {}),
-    ...(want.body.includes('html') ? { html: bodies?.html ?? null } : {}),
+    ...asked,
+  }
+}
+
+/** What was asked of a message, and what was wrong with it. */
+async function content(bodies: Bodies, { body, html_format, images = 'blocked' }: Want) {
+  const wants = (kind: ContentKind) => body.includes(kind)
+  const safe = wants('safe_html') ? await bodies.safeHtml(html_format, images) : undefined
+  const invitation = wants('invitation') ? await bodies.invitation() : undefined
+  return {
+    ...(wants('text') ? { text: bodies.text } : {}),
+    ...(wants('html') ? { html: await bodies.html(html_format) } : {}),
+    ...(safe === undefined ? {} : { safe_html: safe?.html ?? null, blocked_images: safe?.blocked ?? 0 }),
+    ...(wants('reply_text') ? { reply_text: bodies.replyText() } : {}),
+    ...(wants('invitation') ? { invitation: invitation ? eventOf(invitation) : null } : {}),
+    problems: [
+      ...(safe?.problems ?? []),
+      ...(invitation === null ? ['calendar_unread'] : (invitation?.problems ?? [])),
+    ],
   }
 }
 

@@ -50,6 +50,8 @@ export async function describe(
   of: { account: number; id: string },
 ): Promise<Described> {
   const problems = new Set(read.problems)
+  const subject = plain(read.subject ?? '')
+  if (subject.length > MAX_SUBJECT) problems.add('subject_limit')
   return {
     msgidHash: hash64(read.messageId === undefined ? of.id : normalId(read.messageId)),
     messageId: read.messageId === undefined ? null : plain(read.messageId),
@@ -57,7 +59,7 @@ export async function describe(
     references: referenceIds(read).reverse().map(hash64),
     thread: await threadId(of.account, threadRoot(read) ?? of.id),
     parties: partiesOf(read, problems),
-    subject: plain(read.subject ?? '').slice(0, MAX_SUBJECT),
+    subject: subject.slice(0, MAX_SUBJECT),
     preview: plain(read.preview),
     dated: read.date ?? null,
     size: indexed.size,

@@ -8,7 +8,13 @@ import type { AccountRef } from '../store/stores.ts'
 export type FullContent = {
   text: string | null
   html: string | null
+  /** What is new in it, quotes and signatures taken out; short as it is. */
+  reply_text: string | null
   headers: Record<string, string> | null
+  thread: string
+  verdicts: unknown
+  marks: unknown
+  invitation: unknown
   attachments: unknown[]
   truncated: boolean
 }
@@ -44,11 +50,11 @@ export function thinPayload(
   }
 }
 
-function contentOf({ text, html, headers, attachments, truncated }: FullContent): Record<string, unknown> {
-  const [cutText, left] = cut(text, MAX_CONTENT)
-  const [cutHtml] = cut(html, left)
-  const isCut = truncated || cutText !== text || cutHtml !== html
-  return { text: cutText, html: cutHtml, headers, attachments, ...(isCut ? { truncated: true } : {}) }
+function contentOf({ truncated, ...content }: FullContent): Record<string, unknown> {
+  const [text, left] = cut(content.text, MAX_CONTENT)
+  const [html] = cut(content.html, left)
+  const isCut = truncated || text !== content.text || html !== content.html
+  return { ...content, text, html, ...(isCut ? { truncated: true } : {}) }
 }
 
 /** As much of a text as fits into so many bytes of UTF-8, no character halved; and how many bytes are left. */

@@ -60,7 +60,7 @@ test('attachments are listed in the order of the mail, page by page, each with a
     files.map(({ name }, n) => [name, String(n + 2), 4]),
   )
   expect(all.data.map((line) => line.id)).toEqual(
-    (await getReceived(ctx, id, 'cid')).attachments.map((line) => line.id),
+    (await getReceived(ctx, id, { body: [], html_format: 'cid' })).attachments.map((line) => line.id),
   )
   for (const [n, line] of all.data.entries()) {
     expect((await follow(ctx, line.download_url)).bytes).toEqual(files[n]?.bytes)
@@ -154,7 +154,7 @@ test('the raw message is what came, byte for byte, by key and by link', async ()
   const raw = await downloadRaw(ctx, id)
   expect([raw.size, raw.type, raw.filename]).toEqual([bytes.length, 'message/rfc822', `${id}.eml`])
   expect(await bytesOf(raw.stream)).toEqual(bytes)
-  const url = (await getReceived(ctx, id, 'cid')).raw?.download_url ?? ''
+  const url = (await getReceived(ctx, id, { body: [], html_format: 'cid' })).raw?.download_url ?? ''
   expect((await follow(ctx, url)).bytes).toEqual(bytes)
 })
 
@@ -162,7 +162,7 @@ test('a link is refused the same way when it is false, expired, of another kind,
   const ctx = await makeAccount(world)
   const id = await file(ctx, mime([{ name: 'a.bin', bytes: utf8('abc') }]))
   const attachment = tokenOf((await getAttachment(ctx, { id }, '2')).download_url)
-  const raw = tokenOf((await getReceived(ctx, id, 'cid')).raw?.download_url ?? '')
+  const raw = tokenOf((await getReceived(ctx, id, { body: [], html_format: 'cid' })).raw?.download_url ?? '')
   const refusals: string[] = []
   const refused = async (follow: Promise<unknown>) => {
     const error = await follow.then(() => new Error('it was followed')).catch((thrown: Error) => thrown)

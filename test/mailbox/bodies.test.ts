@@ -69,7 +69,7 @@ test('a received mail comes with bodies, headers and pictures in its HTML: one q
     ctx,
     mime('<b>Grüße</b><img src="cid:p1@x"><img src="cid:none">', [{ id: 'p1@x', bytes: pixel }]),
   )
-  const read = await gets(() => getReceived(ctx, id, 'data_uri'))
+  const read = await gets(() => getReceived(ctx, id, { body: [], html_format: 'data_uri' }))
   expect(read).toMatchObject({ gets: 1, trips: 1 })
   expect(read.answer).toMatchObject({
     object: 'email',
@@ -88,7 +88,7 @@ test('a received mail comes with bodies, headers and pictures in its HTML: one q
       { filename: 'big.pdf', content_id: null, size: 0, content_disposition: 'attachment' },
     ],
   })
-  expect((await getReceived(ctx, id, 'cid')).html).toContain('<img src="cid:p1@x">')
+  expect((await getReceived(ctx, id, { body: [], html_format: 'cid' })).html).toContain('<img src="cid:p1@x">')
 })
 
 test('of a large mail only header and text are read, with one more get for the pictures it shows', async () => {
@@ -158,7 +158,11 @@ test('a mail that cannot be parsed is shown as what it is', async () => {
     utf8('__proto__: x\r\n\r\nb'),
   ]) {
     const id = await file(ctx, bytes)
-    expect(await getReceived(ctx, id, 'data_uri')).toMatchObject({ id, object: 'email', message_id: '' })
+    expect(await getReceived(ctx, id, { body: [], html_format: 'data_uri' })).toMatchObject({
+      id,
+      object: 'email',
+      message_id: '',
+    })
   }
 })
 

@@ -136,7 +136,7 @@ test('a sent mail shows its owner everything, Bcc and every recipient’s state 
     ],
   })
   expect(email.created_at).toMatch(/^2026-11-23T.*Z$/)
-  await expect(getReceived(ctx, id, 'cid')).rejects.toMatchObject({ code: 'not_found' })
+  await expect(getReceived(ctx, id, { body: [], html_format: 'cid' })).rejects.toMatchObject({ code: 'not_found' })
 })
 
 test('a Date that no calendar of ours can write is left out, and spoils no list', async () => {
@@ -148,7 +148,7 @@ test('a Date that no calendar of ours can write is left out, and spoils no list'
 test('nothing of another account is ever read', async () => {
   const [ann, bob] = [await makeAccount(world), await makeAccount(world)]
   const [id = ''] = await fileMany(ann, 1)
-  await expect(getReceived(bob, id, 'cid')).rejects.toMatchObject({ code: 'not_found' })
+  await expect(getReceived(bob, id, { body: [], html_format: 'cid' })).rejects.toMatchObject({ code: 'not_found' })
   expect((await listMessages(bob, { limit: 9 })).data).toEqual([])
   const box = (await listMessages(ann, { limit: 9 })).data[0]
   await expect(listMessages(bob, { limit: 9, mailbox: box?.mailbox ?? '' })).rejects.toMatchObject({

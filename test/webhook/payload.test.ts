@@ -6,7 +6,12 @@ import { answered, dispatch, happen, listening, makeReceiver, rowsOf, sweep } fr
 const content: FullContent = {
   text: 'Hello',
   html: '<p>Hello</p>',
+  reply_text: null,
   headers: { subject: 'Hi' },
+  thread: 't',
+  verdicts: null,
+  marks: null,
+  invitation: null,
   attachments: [{ id: 'a', download_url: 'https://mail.example.com/links/1' }],
   truncated: false,
 }

@@ -5,7 +5,7 @@ import { type Bound, on, param } from '../route.ts'
 
 export const receiving: Bound[] = [
   on(ListReceived, ({ ctx, query }) => listReceived(ctx, query)),
-  on(GetReceived, ({ ctx, params, query }) => getReceived(ctx, param(params, 'id'), query.html_format)),
+  on(GetReceived, ({ ctx, params, query }) => getReceived(ctx, param(params, 'id'), query)),
   on(ListReceivedAttachments, ({ ctx, params, query }) =>
     listAttachments(ctx, { id: param(params, 'id'), direction: 'received' }, query),
   ),

@@ -33,7 +33,7 @@ export type ReadMessage = {
   /** Every field of the message's own header, in its order; see `fieldMap`. */
   headers: Fields
   attachments: AttachmentView[]
-  /** The indexer's problems and: field_limit, address_limit, reference_limit, unknown_charset, unparsed. */
+  /** The indexer's problems and: field_limit, subject_limit, address_limit, reference_limit, unknown_charset, unparsed. */
   problems: string[]
 }
 
@@ -81,12 +81,14 @@ function readHeader(fields: Fields, problems: Set<string>) {
   const value = (name: string) => firstField(fields, name)
   const mailboxes = (name: string) => readMailboxes(fields, name, problems)
   const ids = (name: string) => {
-    const found = messageIds(value(name)?.slice(0, MAX_VALUE) ?? '')
-    if (found.length <= MAX_REFERENCES) return found
+    const written = value(name) ?? ''
+    const found = messageIds(written.slice(0, MAX_VALUE))
+    if (found.length <= MAX_REFERENCES && written.length <= MAX_VALUE) return found
     problems.add('reference_limit')
-    return [...found.slice(0, 1), ...found.slice(1 - MAX_REFERENCES)]
+    return found.length <= MAX_REFERENCES ? found : [...found.slice(0, 1), ...found.slice(1 - MAX_REFERENCES)]
   }
   const subject = value('subject')
+  if ((subject?.length ?? 0) > MAX_VALUE) problems.add('subject_limit')
   const date = value('date')
   const ownId = trimBlank(value('message-id')?.slice(0, MAX_VALUE) ?? '')
   return {
