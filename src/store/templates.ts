@@ -122,25 +122,6 @@ export async function replaceTemplate(
   return hasRow(replaced)
 }
 
-/** Makes the draft what is sent; published again unchanged, it stays the version that it is. False where there is none such. */
-export async function publishTemplate(stores: Stores, account: AccountRef, id: string, now: number): Promise<boolean> {
-  const [published] = await runBatch(mailOf(stores, account), [
-    sql`UPDATE templates SET published = draft, published_version = draft_version,
-        version = CAST(version + (published_version IS NOT draft_version) AS INTEGER),
-        published_at = ${now}, updated_at = ${now}
-      WHERE account = ${account.number} AND id = ${id} AND ${isOpen(account)} RETURNING 1`,
-  ])
-  return hasRow(published)
-}
-
-/** Deletes a template; false where the account has none of this id. */
-export async function deleteTemplate(stores: Stores, account: AccountRef, id: string): Promise<boolean> {
-  const [gone] = await runBatch(mailOf(stores, account), [
-    sql`DELETE FROM templates WHERE account = ${account.number} AND id = ${id} RETURNING 1`,
-  ])
-  return hasRow(gone)
-}
-
 const LINE = {
   id: templates.id,
   name: templates.name,
@@ -153,7 +134,8 @@ const LINE = {
   updatedAt: templates.updatedAt,
 }
 
-function isOpen(account: AccountRef): SQL {
+/** The condition that the account takes changes. */
+export function isOpen(account: AccountRef): SQL {
   return sql`EXISTS (SELECT 1 FROM counters WHERE account = ${account.number} AND state = 'active')`
 }
 
@@ -161,7 +143,7 @@ function hasRow(rows: Row[] | undefined): boolean {
   return rows !== undefined && rows.length > 0
 }
 
-/** The two columns hold what this file wrote there. */
-function asContent(json: string): TemplateContent {
+/** The columns hold what was written there as a template’s content. */
+export function asContent(json: string): TemplateContent {
   return JSON.parse(json) as TemplateContent
 }

@@ -9,6 +9,8 @@ import {
   TemplateReference,
   TemplateView,
   UpdateTemplateBody,
+  VersionLine,
+  VersionView,
 } from './shapes.ts'
 
 export const CreateTemplate = route({
@@ -85,6 +87,37 @@ export const DuplicateTemplate = route({
   creates: true,
   answer: TemplateReference,
   problems: ['not_found', 'validation_error'],
+})
+
+export const ListTemplateVersions = route({
+  method: 'GET',
+  path: '/templates/:id/versions',
+  tag: 'Templates',
+  summary: 'What was published, the last first. The last hundred versions are kept.',
+  scope: 'templates:read',
+  query: ListQuery,
+  answer: list(VersionLine),
+  problems: ['not_found'],
+})
+
+export const GetTemplateVersion = route({
+  method: 'GET',
+  path: '/templates/:id/versions/:version',
+  tag: 'Templates',
+  summary: 'One version by its number, with its content.',
+  scope: 'templates:read',
+  answer: VersionView,
+  problems: ['not_found'],
+})
+
+export const RestoreTemplateVersion = route({
+  method: 'POST',
+  path: '/templates/:id/versions/:version/restore',
+  tag: 'Templates',
+  summary: 'Make the draft what a version was. It is sent once it is published.',
+  scope: 'templates:write',
+  answer: TemplateReference,
+  problems: ['not_found'],
 })
 
 export const RenderTemplate = route({

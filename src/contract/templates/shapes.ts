@@ -86,18 +86,26 @@ export const Values = z
   .record(z.string(), z.union([z.string().max(MAX_VALUE), z.number()]))
   .meta({ description: 'Values by the names of the variables.', example: { NAME: 'Ann' } })
 
+const VersionNumber = z.int().min(1).max(999_999_999)
+
 /** How a send names its template. */
 export const TemplateUse = z
   .strictObject({
     id: z.string().min(1).max(128).meta({ description: 'Its id or alias.' }),
     variables: Values.nullish(),
+    version: VersionNumber.nullish().meta({ description: 'Ours: an older version in place of the published one.' }),
   })
   .meta({ description: 'A published template in place of html and text.' })
 
 export const RenderBody = z
   .strictObject({
     variables: Values.nullish(),
-    version: z.enum(['draft', 'published']).default('draft').meta({ description: 'Which content to render.' }),
+    version: z
+      .union([z.enum(['draft', 'published']), VersionNumber])
+      .default('draft')
+      .meta({
+        description: 'Which content to render: the draft’s, the published one, or that of a version by its number.',
+      }),
   })
   .meta({ id: 'RenderTemplate' })
 
@@ -125,22 +133,36 @@ const Content = z.object({
   text: z.string().nullable(),
 })
 
+const VariablesView = z.array(
+  z.object({
+    key: z.string(),
+    type: z.enum(['string', 'number']),
+    fallback_value: z.union([z.string(), z.number()]).nullable(),
+    created_at: Time,
+    updated_at: Time,
+  }),
+)
+
+export const VersionLine = z.object({
+  id: Id,
+  version: z.int().meta({ description: '1 for what was published first.' }),
+  published_at: Time,
+  is_current: z.boolean().meta({ description: 'Whether it is what is sent now.' }),
+})
+
+export const VersionView = z
+  .object({ object: z.literal('template_version'), template_id: Id, ...VersionLine.shape, ...Content.shape })
+  .extend({ variables: VariablesView })
+  .meta({ id: 'TemplateVersion', description: 'What was published once. It never changes.' })
+
 export const TemplateView = TemplateReference.extend(TemplateLine.shape)
   .extend(Content.shape)
   .extend({
-    variables: z.array(
-      z.object({
-        key: z.string(),
-        type: z.enum(['string', 'number']),
-        fallback_value: z.union([z.string(), z.number()]).nullable(),
-        created_at: Time,
-        updated_at: Time,
-      }),
-    ),
+    variables: VariablesView,
     has_unpublished_versions: z.boolean().meta({ description: 'Whether the draft shown here is not what is sent.' }),
     current_version_id: Id.meta({ description: 'Of the draft: a new one with every change of its content.' }),
     version: z.int().meta({ description: 'The number of the published version; 0 before the first.' }),
   })
   .meta({ id: 'Template', description: 'With the content of its draft.' })
 
-export const RenderedTemplate = TemplateReference.extend({ version: Status }).extend(Content.shape)
+export const RenderedTemplate = TemplateReference.extend({ version: z.union([Status, z.int()]) }).extend(Content.shape)

@@ -5,10 +5,12 @@ import { type Caller, newId } from '../../context.ts'
 import type { CreateTemplateBody, UpdateTemplateBody } from '../../contract/templates/shapes.ts'
 import { keeping, recall } from '../../record/once.ts'
 import type { Once } from '../../store/idempotency.ts'
+import { deleteTemplate as deleteRow, publishTemplate as publishRow } from '../../store/sending/template-versions.ts'
 import { settle } from '../../store/settle.ts'
 import { mailOf } from '../../store/stores.ts'
 import * as rows from '../../store/templates.ts'
 import { findTemplate } from './show.ts'
+import { findVersion } from './versions.ts'
 
 /** Templates are written by hand; so many fill no database. */
 const MOST_TEMPLATES = 1000
@@ -54,20 +56,37 @@ export async function updateTemplate(ctx: Caller, name: string, body: UpdateTemp
     if (await rows.replaceTemplate(ctx.stores, ctx.account, read, to)) return { object: 'template', id: read.id }
     await refuseTaken(ctx, alias, read.id)
   }
-  throw new Problem('service_unavailable', 'The template cannot be changed just now.', { retryAfter: 1 })
+  throw busy()
+}
+
+function busy(): Problem {
+  return new Problem('service_unavailable', 'The template cannot be changed just now.', { retryAfter: 1 })
+}
+
+/** Makes the draft what a version was; what is published stays. Harmless when repeated. @throws Problem not_found, service_unavailable. */
+export async function restoreTemplate(ctx: Caller, name: string, version: string): Promise<Reference> {
+  const { content } = await findVersion(ctx, name, version)
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const read = await findTemplate(ctx, name)
+    const { id, alias } = read
+    if (JSON.stringify(read.draft) === JSON.stringify(content)) return { object: 'template', id }
+    const to = { name: read.name, alias, draft: content, draftVersion: newId(ctx), updatedAt: ctx.now() }
+    if (await rows.replaceTemplate(ctx.stores, ctx.account, read, to)) return { object: 'template', id }
+  }
+  throw busy()
 }
 
 /** Makes the draft what is sent; harmless when repeated. @throws Problem not_found. */
 export async function publishTemplate(ctx: Caller, name: string): Promise<Reference> {
   const { id } = await findTemplate(ctx, name)
-  if (!(await rows.publishTemplate(ctx.stores, ctx.account, id, ctx.now()))) throw notFound('Template')
+  if (!(await publishRow(ctx.stores, ctx.account, id, ctx.now()))) throw notFound('Template')
   return { object: 'template', id }
 }
 
 /** @throws Problem not_found. */
 export async function deleteTemplate(ctx: Caller, name: string): Promise<Reference & { deleted: true }> {
   const { id } = await findTemplate(ctx, name)
-  if (!(await rows.deleteTemplate(ctx.stores, ctx.account, id))) throw notFound('Template')
+  if (!(await deleteRow(ctx.stores, ctx.account, id))) throw notFound('Template')
   return { object: 'template', id, deleted: true }
 }
 

@@ -2,6 +2,7 @@
 import { Problem } from '../../base/problem.ts'
 import type { Caller } from '../../context.ts'
 import type { Mail, SendEmailBody } from '../../contract/emails.ts'
+import { findVersion } from '../../store/sending/template-versions.ts'
 import { findPublished, type TemplateContent } from '../../store/templates.ts'
 import { render } from './render.ts'
 import { nameKind } from './show.ts'
@@ -20,7 +21,7 @@ export async function fillIn(ctx: Caller, body: SendEmailBody, held: Published):
   const { template, ...mail } = body
   if (!template) return complete(mail)
   refuseTwoBodies(mail)
-  const content = await findContent(ctx, template.id, held)
+  const content = await findContent(ctx, template, held)
   // What the request gives itself asks for no variables.
   const wanted = {
     ...content,
@@ -39,15 +40,27 @@ export async function fillIn(ctx: Caller, body: SendEmailBody, held: Published):
   })
 }
 
-async function findContent(ctx: Caller, name: string, held: Published): Promise<TemplateContent> {
-  if (!held.has(name)) {
-    const found = await findPublished(ctx.stores, ctx.account, nameKind(name), name)
+async function findContent(
+  ctx: Caller,
+  { id: name, version }: { id: string; version?: number | null | undefined },
+  held: Published,
+): Promise<TemplateContent> {
+  // No name has a blank in it.
+  const key = typeof version === 'number' ? `${name} ${version}` : name
+  if (!held.has(key)) {
+    const found = typeof version === 'number' ? await findOld(ctx, name, version) : await findNow(ctx, name)
     if (held.size >= MOST_HELD) held.clear()
-    held.set(name, found)
+    held.set(key, found)
   }
-  const content = held.get(name)
+  const content = held.get(key)
   if (content) return content
   const path = 'template.id'
+  if (content === null && typeof version === 'number') {
+    throw new Problem('not_found', `The template ${JSON.stringify(name)} has no version ${version}.`, {
+      fields: [{ path: 'template.version', reason: 'was never published, or is not kept any more' }],
+      fix: 'See GET /templates/:id/versions, or leave the version out.',
+    })
+  }
   if (content === null) {
     throw new Problem('validation_error', `The template ${JSON.stringify(name)} is not published.`, {
       fields: [{ path, reason: 'is a template that was never published' }],
@@ -57,6 +70,15 @@ async function findContent(ctx: Caller, name: string, held: Published): Promise<
   throw new Problem('not_found', `The template ${JSON.stringify(name)} is not found.`, {
     fields: [{ path, reason: 'is neither the id nor the alias of a template' }],
   })
+}
+
+function findNow(ctx: Caller, name: string): Promise<TemplateContent | null | undefined> {
+  return findPublished(ctx.stores, ctx.account, nameKind(name), name)
+}
+
+async function findOld(ctx: Caller, name: string, version: number): Promise<TemplateContent | null | undefined> {
+  const found = await findVersion(ctx.stores, ctx.account, { by: nameKind(name), name }, version)
+  return found === null ? null : found?.content
 }
 
 function refuseTwoBodies(mail: Pick<SendEmailBody, 'html' | 'text'>): void {

@@ -6,6 +6,7 @@ import type { Caller } from '../../context.ts'
 import type { RenderBody, RenderedTemplate, TemplateLine, TemplateView } from '../../contract/templates/shapes.ts'
 import { isoTime } from '../../record/email-event.ts'
 import { listOf, readPage } from '../../record/page.ts'
+import { findVersion } from '../../store/sending/template-versions.ts'
 import * as rows from '../../store/templates.ts'
 import { render } from './render.ts'
 
@@ -17,15 +18,19 @@ export async function getTemplate(ctx: Caller, name: string): Promise<z.output<t
     object: 'template',
     ...line(row),
     ...texts,
-    variables: variables.map((variable) => ({
-      ...variable,
-      created_at: isoTime(variable.created_at),
-      updated_at: isoTime(variable.updated_at),
-    })),
+    variables: variablesView(variables),
     has_unpublished_versions: row.publishedVersion !== row.draftVersion,
     current_version_id: row.draftVersion,
     version: row.version,
   }
+}
+
+export function variablesView(variables: readonly rows.TemplateVariable[]) {
+  return variables.map((variable) => ({
+    ...variable,
+    created_at: isoTime(variable.created_at),
+    updated_at: isoTime(variable.updated_at),
+  }))
 }
 
 /** A page of the account's templates, newest first. @throws Problem invalid_parameter. */
@@ -41,9 +46,19 @@ export async function renderTemplate(
   body: RenderBody,
 ): Promise<z.output<typeof RenderedTemplate>> {
   const { id, draft } = await findTemplate(ctx, name)
-  const published = body.version === 'published' ? await rows.findPublished(ctx.stores, ctx.account, 'id', id) : draft
-  if (!published) throw notFound('Published version of the template')
-  return { object: 'template', id, version: body.version, ...render(published, body.variables ?? {}, 'variables') }
+  const content = body.version === 'draft' ? draft : await findSent(ctx, id, body.version)
+  return { object: 'template', id, version: body.version, ...render(content, body.variables ?? {}, 'variables') }
+}
+
+async function findSent(ctx: Caller, id: string, version: 'published' | number): Promise<rows.TemplateContent> {
+  if (version === 'published') {
+    const published = await rows.findPublished(ctx.stores, ctx.account, 'id', id)
+    if (published) return published
+    throw notFound('Published version of the template')
+  }
+  const found = await findVersion(ctx.stores, ctx.account, { by: 'id', name: id }, version)
+  if (found) return found.content
+  throw notFound('Version of the template')
 }
 
 /** The template of this id or alias, if it is the caller's. @throws Problem not_found. */
