@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { Id } from './common.ts'
 import { route } from './route.ts'
+import { UnsubscribeWish } from './sending/unsubscribes.ts'
 import { TemplateUse } from './templates/shapes.ts'
 
 const OneOrMany = z.union([z.string(), z.array(z.string())])
@@ -55,6 +56,7 @@ export const SendEmailBody = z
     scheduled_at: z.string().max(100).nullish().meta({ description: WHEN }),
     topic_id: z.string().nullish().meta({ description: 'Not served: refused.' }),
     template: TemplateUse.nullish(),
+    unsubscribe: UnsubscribeWish.nullish(),
   })
   .refine((body) => hasOrNeedsNot(body, 'from'), { path: ['from'], error: 'is required', when: () => true })
   .refine((body) => hasOrNeedsNot(body, 'subject'), { path: ['subject'], error: 'is required', when: () => true })
@@ -72,6 +74,22 @@ export type SendEmailBody = z.output<typeof SendEmailBody>
 /** A mail that is whole: what its template gives stands in it. */
 export type Mail = Omit<SendEmailBody, 'from' | 'subject' | 'template'> & { from: string; subject: string }
 
+const override = {
+  ignore_suppressions: z.enum(['true', 'false']).optional().meta({
+    description:
+      'With true, it goes to those on the suppression list too, though not to who has left the list that it is for. Needs the scope suppressions:override; not with scheduled_at.',
+  }),
+}
+
+/** Who was left out, beside the id of a mail. */
+export const Suppressed = z
+  .array(z.object({ address: z.string(), reason: z.enum(['bounce', 'complaint', 'manual', 'unsubscribed']) }))
+  .optional()
+  .meta({
+    description:
+      'Ours: recipients that it does not go to, where there are any. Of a scheduled mail, only the events tell: they are looked for at its time.',
+  })
+
 export const SendEmail = route({
   method: 'POST',
   path: '/emails',
@@ -82,14 +100,11 @@ export const SendEmail = route({
     dry_run: z.enum(['true', 'false']).optional().meta({
       description: 'With true, all is checked and the message itself is answered: nothing is stored, sent or counted.',
     }),
-    ignore_suppressions: z.enum(['true', 'false']).optional().meta({
-      description:
-        'With true, it goes to those on the suppression list too. Needs the scope suppressions:override; not with scheduled_at.',
-    }),
+    ...override,
   }),
   body: SendEmailBody,
   creates: true,
-  answer: z.object({ id: z.string() }),
+  answer: z.object({ id: z.string(), suppressed: Suppressed }),
   answers: 'message/rfc822',
   problems: [
     'invalid_from_address',
@@ -110,6 +125,7 @@ export const SendBatch = route({
   summary:
     'Send up to 100 mails, each with all that a single one may have. They are stored all at once; the day’s quota takes or refuses them as a whole.',
   scope: 'emails:send',
+  query: z.object(override),
   headers: z.object({
     'x-batch-validation': z.enum(['strict', 'permissive']).default('strict').meta({
       description:
@@ -125,7 +141,9 @@ export const SendBatch = route({
     }),
   creates: true,
   answer: z.object({
-    data: z.array(z.object({ id: Id })).meta({ description: 'In the order of the mails that were taken.' }),
+    data: z
+      .array(z.object({ id: Id, suppressed: Suppressed }))
+      .meta({ description: 'In the order of the mails that were taken.' }),
     errors: z
       .array(z.object({ index: z.int(), message: z.string() }))
       .optional()
@@ -169,10 +187,11 @@ export const SendRaw = route({
   query: z.object({
     from: z.string().meta({ description: 'The reverse path; empty is the null path of automatic mail.' }),
     to: z.string().meta({ description: 'A recipient; may be given many times.' }),
+    ...override,
   }),
   rawBody: 'message/rfc822',
   creates: true,
-  answer: z.object({ id: z.string() }),
+  answer: z.object({ id: z.string(), suppressed: Suppressed }),
   problems: ['invalid_from_address', 'domain_not_verified', 'daily_quota_exceeded', 'payload_too_large'],
 })
 

@@ -13,6 +13,7 @@ export const EVENT_TYPES = {
   'email.complained': 'A recipient of a sent mail called it spam.',
   'email.failed': 'A sent mail was given up.',
   'email.suppressed': 'A recipient of a sent mail was left out, because the address is known to be dead or to object.',
+  'email.unsubscribed': 'A recipient of a sent mail left its list, by the link in it.',
   'email.received': 'A mail came in.',
   'email.matched': 'A mail came in that a rule asks to tell of.',
   'email.opened': 'A sent mail was opened. Told only where tracking is on.',

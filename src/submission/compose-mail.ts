@@ -6,6 +6,7 @@ import { findSender } from '../directory/senders.ts'
 import { formatMailbox } from '../mail/address.ts'
 import { compose } from '../mail/compose.ts'
 import { type Allowance, readAttachments } from './attachments.ts'
+import { listFields, listOf } from './list.ts'
 import { readParties } from './parties.ts'
 import { withoutDate } from './scheduled/undated.ts'
 import { readSchedule } from './scheduled/when.ts'
@@ -25,12 +26,15 @@ export async function composeMail(
   const scheduledAt = body.scheduled_at ? readSchedule(body.scheduled_at, ctx.now()) : undefined
   const sender = await findSender(ctx, parties.from.address)
   const id = newId(ctx)
+  const list = listOf(body)
+  const { headers } = body
+  const fields = list === undefined ? [] : await listFields(ctx, { id, list, recipients: parties.recipients, headers })
   const bytes = await compose({
     ...parties,
     subject: body.subject,
     ...(body.html === null || body.html === undefined ? {} : { html: body.html }),
     ...(body.text === null || body.text === undefined ? {} : { text: body.text }),
-    headers: Object.entries(body.headers ?? {}),
+    headers: [...Object.entries(headers ?? {}), ...fields],
     attachments: await readAttachments(ctx, body.attachments ?? [], allowance),
     date: ctx.now(),
     messageId: `<${id}@${parties.from.address.domain}>`,
@@ -44,6 +48,7 @@ export async function composeMail(
     recipients: parties.recipients,
     bcc: parties.bcc.map(formatMailbox),
     tags: body.tags ?? [],
+    ...(list === undefined ? {} : { list }),
     ...(scheduledAt === undefined ? {} : { scheduledAt }),
   }
 }

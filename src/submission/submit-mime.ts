@@ -7,19 +7,23 @@ import { makeReady } from '../mail/ready.ts'
 import { recall } from '../record/once.ts'
 import type { Once } from '../store/idempotency.ts'
 import { mailOf } from '../store/stores.ts'
-import { asAnswer, take } from './take.ts'
+import { checkOverride, onceListed } from './suppressed.ts'
+import { asAnswer, type Taken, take, tellOne } from './take.ts'
 
 /** As many as one transaction should carry (RFC 5321 section 4.5.3.1.8). */
 const MAX_RECIPIENTS = 100
 
-/** Takes a ready message with its envelope: what programs that write MIME themselves use. @throws Problem. */
+/** Takes a ready message with its envelope: what programs that write MIME themselves use. `toListed`: those on the suppression list get it too. @throws Problem. */
 export async function submitRaw(
   ctx: Caller,
   envelope: { from: string; to: string[] },
   bytes: Uint8Array,
   once?: Once,
-): Promise<{ id: string }> {
-  const known = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
+  toListed = false,
+): Promise<Taken> {
+  if (toListed) checkOverride(ctx)
+  const asked = onceListed(once, toListed)
+  const known = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, asked)
   if (known) return asAnswer(known)
   const recipients = readEnvelope(envelope.to)
   const id = newId(ctx)
@@ -37,8 +41,8 @@ export async function submitRaw(
     await findSender(ctx, named)
   }
   const reversePath = named?.address ?? ''
-  const submission = { id, bytes: ready.bytes, sender, reversePath, recipients, bcc: [], tags: [] }
-  return take(ctx, [submission], { id }, once)
+  const submission = { id, bytes: ready.bytes, sender, reversePath, recipients, bcc: [], tags: [], toListed }
+  return take<Taken>(ctx, [submission], { id }, asked, tellOne)
 }
 
 function readEnvelope(to: string[]): Address[] {

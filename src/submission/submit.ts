@@ -6,7 +6,7 @@ import type { Once } from '../store/idempotency.ts'
 import { mailOf } from '../store/stores.ts'
 import { allowanceOf } from './attachments.ts'
 import { composeMail } from './compose-mail.ts'
-import { checkOverride } from './suppressed.ts'
+import { checkOverride, onceListed } from './suppressed.ts'
 import { asAnswer, type Taken, take, tellOne } from './take.ts'
 
 /**
@@ -16,7 +16,7 @@ import { asAnswer, type Taken, take, tellOne } from './take.ts'
  */
 export async function submit(ctx: Caller, body: SendEmailBody, once?: Once, toListed = false): Promise<Taken> {
   if (toListed) checkOverride(ctx, body)
-  const asked = once && toListed ? { ...once, body: `${once.body} to listed` } : once
+  const asked = onceListed(once, toListed)
   const known = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, asked)
   if (known) return asAnswer(known)
   const submission = await composeMail(ctx, body, allowanceOf(ctx))

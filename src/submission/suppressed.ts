@@ -9,6 +9,7 @@ import type { Caller } from '../context.ts'
 import type { SendEmailBody } from '../contract/emails.ts'
 import { sentMailEvent } from '../record/email-event.ts'
 import { storedKey } from '../record/suppression.ts'
+import type { Once } from '../store/idempotency.ts'
 import type { NewEvent } from '../store/mail/change.ts'
 import { lastEventOf } from '../store/mail/deliveries.ts'
 import type { FilingTogether, NewMessage } from '../store/mail/filing.ts'
@@ -31,7 +32,7 @@ export type Listed = ReadonlyMap<string, Reason>
 export type LeftOut = ReadonlyMap<string, { address: string; reason: Reason }[]>
 
 /** Whether a request may ask to be sent to those on the list too. @throws Problem restricted_api_key, invalid_parameter. */
-export function checkOverride(ctx: Caller, { scheduled_at }: Pick<SendEmailBody, 'scheduled_at'>): void {
+export function checkOverride(ctx: Caller, { scheduled_at }: Pick<SendEmailBody, 'scheduled_at'> = {}): void {
   if (!ctx.access.scopes.has('suppressions:override')) {
     throw new Problem('restricted_api_key', 'This API key lacks the scope suppressions:override', {
       fix: 'Leave `ignore_suppressions` out, or use a key with the scope suppressions:override.',
@@ -42,6 +43,11 @@ export function checkOverride(ctx: Caller, { scheduled_at }: Pick<SendEmailBody,
   throw new Problem('invalid_parameter', `\`ignore_suppressions\` ${reason}.`, {
     fields: [{ path: 'ignore_suppressions', reason }],
   })
+}
+
+/** To send to them too is another request than not to. */
+export function onceListed(once: Once | undefined, toListed: boolean): Once | undefined {
+  return once && toListed ? { ...once, body: `${once.body} to listed` } : once
 }
 
 /** Files mail without those who are on the lists; undefined where `file` failed for another reason. */

@@ -15,7 +15,7 @@ import { settle } from '../store/settle.ts'
 import { mailOf } from '../store/stores.ts'
 import { boundedMap } from './bounded.ts'
 import { refusal, tooLarge } from './refusal.ts'
-import { type LeftOut, leavingOut, type Unfiled } from './suppressed.ts'
+import { type LeftOut, leavingOut, type Reason, type Unfiled } from './suppressed.ts'
 
 /** A mail that may be sent, ready but for its signature. */
 export type Submission = {
@@ -91,7 +91,7 @@ export async function take<Answer>(
 }
 
 /** The answer to one mail, with those who were left out of it. */
-export type Taken = { id: string; suppressed?: { address: string; reason: string }[] }
+export type Taken = { id: string; suppressed?: { address: string; reason: Reason }[] }
 
 export function tellOne(answer: Taken, leftOut: LeftOut): Taken {
   const suppressed = leftOut.get(answer.id)

@@ -64,7 +64,7 @@ function isAccounts(spec: RouteSpec): boolean {
 
 function whoMay(spec: RouteSpec): string {
   if (spec.scope === 'public') return 'Needs no key.'
-  if (spec.scope === 'link') return 'Needs no key: the URL is signed and expires.'
+  if (spec.scope === 'link') return 'Needs no key: the URL is signed.'
   if (spec.scope === 'operator') return 'Needs the operator’s key.'
   if (spec.scope === 'inbound:write') return 'Needs a key of the instance with `inbound:write`, or the operator’s.'
   const instance = spec.instance ? '; without X-Account it is about what belongs to the instance' : ''

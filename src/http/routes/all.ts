@@ -19,6 +19,7 @@ import { rules } from './rules.ts'
 import { answers } from './sending/answers.ts'
 import { sending } from './sending/emails.ts'
 import { templates } from './sending/templates.ts'
+import { unsubscribes } from './sending/unsubscribes.ts'
 import { suppressions } from './suppressions.ts'
 import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
@@ -35,6 +36,7 @@ export const routes: readonly Bound[] = [
   ...inbound,
   ...sending,
   ...answers,
+  ...unsubscribes,
   ...templates,
   ...emailsRead,
   ...receiving,

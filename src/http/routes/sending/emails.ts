@@ -18,9 +18,10 @@ export const sending: Bound[] = [
       ? asMessage(await preview(ctx, body))
       : submit(ctx, body, once, query.ignore_suppressions === 'true'),
   ),
-  on(SendBatch, ({ ctx, headers, body, once }) => {
+  on(SendBatch, ({ ctx, query, headers, body, once }) => {
     const mode = headers['x-batch-validation']
-    return submitBatch(ctx, body.map(readMail), mode, once && { ...once, body: `${once.body} ${mode}` })
+    const asked = once && { ...once, body: `${once.body} ${mode}` }
+    return submitBatch(ctx, body.map(readMail), mode, asked, query.ignore_suppressions === 'true')
   }),
   on(RescheduleEmail, ({ ctx, params, body }) => reschedule(ctx, param(params, 'id'), body.scheduled_at)),
   on(CancelEmail, ({ ctx, params }) => cancel(ctx, param(params, 'id'))),
@@ -30,8 +31,12 @@ export const sending: Bound[] = [
     if (bytes.length === 0)
       throw new Problem('invalid_request', 'The body is empty: send the message as message/rfc822.')
     const repeatable = request.headers.has('idempotency-key')
-    const once = repeatable ? await readOnce(request, '/outbound', await sha256Hex(bytes)) : undefined
-    return submitRaw(ctx, { from: query.from, to }, bytes, once)
+    // The same message to others is another request.
+    const envelope = [query.from, ...to].map((party) => JSON.stringify(party)).join(' ')
+    const once = repeatable
+      ? await readOnce(request, '/outbound', await sha256Hex(`${envelope} ${await sha256Hex(bytes)}`))
+      : undefined
+    return submitRaw(ctx, { from: query.from, to }, bytes, once, query.ignore_suppressions === 'true')
   }),
 ]
 
