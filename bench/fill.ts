@@ -8,6 +8,7 @@ const OWN: Record<string, string> = {
   id: `printf('%08x-%04x-7%03x-8000-%012x', :now + n >> 16, :now + n & 65535, n & 4095, n)`,
   created_at: ':now + n',
   uid: ':seq + n',
+  filed: ':seq + n',
   modseq: ':seq + n',
   thread: strewn(2654435761),
   msgid_hash: strewn(2246822519),
@@ -40,15 +41,25 @@ export function fillInbox(state: string, accountId: string, total: number): void
 }
 
 /** Of the SQLite files of local D1, the one that holds the account's mail. */
-function openMailOf(state: string, accountId: string): DatabaseSync {
+export function openMailOf(state: string, accountId: string): DatabaseSync {
+  return openDatabase(state, 'counters', (db) =>
+    Boolean(db.prepare('SELECT 1 FROM counters WHERE account_id = ?').get(accountId)),
+  )
+}
+
+/** Of the SQLite files of local D1, the first that has the table, and of which more is true where that is asked. */
+export function openDatabase(
+  state: string,
+  table: string,
+  is: (db: DatabaseSync) => boolean = () => true,
+): DatabaseSync {
   const folder = join(state, 'v3/d1/miniflare-D1DatabaseObject')
   for (const name of readdirSync(folder).filter((name) => name.endsWith('.sqlite'))) {
     const db = new DatabaseSync(join(folder, name))
-    const ours = db.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'counters'`).get()
-    if (ours && db.prepare('SELECT 1 FROM counters WHERE account_id = ?').get(accountId)) return db
+    if (db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(table) && is(db)) return db
     db.close()
   }
-  throw new Error(`no database with the account's mail lies in ${folder}`)
+  throw new Error(`no database with the table ${table} lies in ${folder}`)
 }
 
 function nameOf(row: Record<string, unknown>): string {

@@ -15,6 +15,7 @@ import { callerOf, load } from './load.ts'
 import { ordinaryMail } from './mails.ts'
 import { startRelay } from './relay.ts'
 import { measureRelay } from './relaying.ts'
+import { fillIndex, measureSearch } from './searching.ts'
 import { build, endAll, migrate, ROOT, type Served, serve } from './serve.ts'
 import { measureStart } from './start-up.ts'
 import { type Row, render } from './table.ts'
@@ -90,6 +91,12 @@ async function measure(): Promise<Row[]> {
   settle()
   rows.push(...(await measureLists(full, MANY)))
   rows.push(...(await measureInbound({ ...full, rounds: 3 }, `, beside ${MANY.toLocaleString('en')} others`)))
+
+  say(`indexing ${MANY} messages`)
+  const indexed = await restart(() => fillIndex(state, reader.id))
+  settle()
+  say('searching')
+  rows.push(...(await measureSearch(indexed, reader, MANY)))
 
   say('relaying')
   settle()
