@@ -29,7 +29,7 @@ export type Search = {
 const MAX_LOOKED = 4000
 
 /** Candidates of the first look where something is asked for that the index does not know; each next look takes twice as many. */
-const FIRST_LOOK = 200
+const FIRST_LOOK = 100
 
 /** Candidates of one look at most: ids of so many go into one statement. */
 const MOST_LOOK = 1000
@@ -41,18 +41,18 @@ const MOST_INDEXED = 64
 export async function search(ctx: Caller, q: string, narrowed: Narrowed, page: Page): Promise<Search> {
   const query = readQuery(q)
   const db = indexOf(ctx.stores, ctx.account)
-  await checkMailboxes(ctx, query, narrowed)
   const ascending = page.before !== undefined
   const facts = factsFor(query, narrowed)
   const size = facts.length > 0 ? Math.max(FIRST_LOOK, page.limit + 1) : page.limit + 1
   const match = matchOf(query, narrowed.direction)
   const look = { match, ascending, limit: size }
-  const start = await begin(ctx, db, look, page.after ?? page.before)
+  const [start] = await Promise.all([
+    begin(ctx, db, look, page.after ?? page.before),
+    checkMailboxes(ctx, query, narrowed),
+  ])
   const { lines, next } = await collect(ctx, db, {
-    ...start.look,
-    match,
+    ...start,
     facts,
-    hits: start.hits,
     wanted: page.limit + 1,
   })
   const kept = lines.slice(0, page.limit)
@@ -63,21 +63,16 @@ export async function search(ctx: Caller, q: string, narrowed: Narrowed, page: P
 }
 
 /** The first look, after the index was brought up to date; where a page follows another it begins at that one's end. */
-async function begin(
-  ctx: Caller,
-  db: Database,
-  look: Look,
-  from: string | undefined,
-): Promise<{ look: Look; hits: Hit[] }> {
+async function begin(ctx: Caller, db: Database, look: Look, from: string | undefined): Promise<Look & { hits: Hit[] }> {
   const [seq, first] = await Promise.all([readSeq(ctx.stores, ctx.account), ask(ctx, db, look, from?.toLowerCase())])
   const fresh = seq === undefined || isKnown(ctx, seq) || (first.cursor && first.cursor.high >= seq)
   if (!fresh) await bringUp(ctx, db, seq, first.cursor)
   if (from === undefined) {
-    return { look, hits: fresh ? first.hits : (await ask(ctx, db, look)).hits }
+    return { ...look, hits: fresh ? first.hits : (await ask(ctx, db, look)).hits }
   }
   const bounded = first.place === undefined ? undefined : beyond(look, first.place)
   if (!bounded) throw refusedCursor(look)
-  return { look: bounded, hits: (await ask(ctx, db, bounded)).hits }
+  return { ...bounded, hits: (await ask(ctx, db, bounded)).hits }
 }
 
 /** Nobody is refused because the index is a little behind: what could be put in is found, the rest by the next search. */
