@@ -15,8 +15,13 @@ export type Bounce = { account: AccountRef; message: string; recipient: number }
 
 /** Reads a return path; undefined for every other address, a forged one among them. */
 export async function bounceTarget(ctx: Context, address: Address): Promise<Bounce | undefined> {
-  if (!looksLikeVerp(address.local)) return undefined
-  const token = await readVerp(ctx.keyring, address.local)
+  return bounceOf(ctx, address.local)
+}
+
+/** The same of a return path's local part. */
+export async function bounceOf(ctx: Context, local: string): Promise<Bounce | undefined> {
+  if (!looksLikeVerp(local)) return undefined
+  const token = await readVerp(ctx.keyring, local)
   const account = token && (await findAccountByNumber(ctx, token.account))
   return account && { account, message: token.message, recipient: token.recipient }
 }
@@ -26,12 +31,21 @@ export async function keepBounce(ctx: Context, bounce: Bounce, arrival: Arrival)
   const id = newId(ctx)
   const key = bounceKey(bounce.account.number, id, newToken(ctx))
   await putRaw(ctx.stores, key, arrival.raw, arrival.size)
-  const { message, recipient } = bounce
-  const task = { id, due: ctx.now(), state: { message, recipient, key, from: arrival.from } }
-  const kept = await settle(
-    () => addFeedbackTask(ctx.stores, bounce.account, task),
-    async () => (await hasFeedbackTask(ctx.stores, bounce.account, id)) || undefined,
-  )
-  if (!kept) throw new Problem('not_found', 'No such address here')
+  if (!(await oweReading(ctx, bounce, { id, key, from: arrival.from }))) {
+    throw new Problem('not_found', 'No such address here')
+  }
   return { id, duplicate: false }
+}
+
+/** Owes the reading of what came back; false where the account takes nothing any more. */
+export async function oweReading(
+  ctx: Context,
+  { account, message, recipient }: Bounce,
+  { id, key, from }: { id: string; key: string; from: string },
+): Promise<boolean> {
+  const task = { id, due: ctx.now(), state: { message, recipient, key, from } }
+  return settle(
+    () => addFeedbackTask(ctx.stores, account, task),
+    async () => (await hasFeedbackTask(ctx.stores, account, id)) || undefined,
+  )
 }

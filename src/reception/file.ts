@@ -12,6 +12,7 @@ import { INBOX, RECEIVED } from '../store/mail/shapes.ts'
 import { copyRaw, deleteRaw, putRaw, rawKey } from '../store/objects.ts'
 import { nothingStored, settle } from '../store/settle.ts'
 import type { AccountRef } from '../store/stores.ts'
+import { noteComplaint } from './complaints.ts'
 import { verdictsAt } from './doors.ts'
 import { matchedEvent, receivedEvent } from './event.ts'
 import { type Place, placesFrom } from './gate.ts'
@@ -38,6 +39,7 @@ const MAILBOX_GONE = 'rule_mailbox_gone'
 export async function fileFor(ctx: Context, arrival: Arrival, to: Recipient, places: Place[]): Promise<Received> {
   const copies = places.map((place) => newCopy(ctx, place))
   const { indexed, read } = await storeBytes(ctx, arrival, copies)
+  if (copies[0]) await noteComplaint(ctx, { indexed, key: copies[0].key, from: arrival.from })
   const mail = { arrival, to, indexed, read }
   const wanted = refusing(ctx, copies, () => placesFrom(to, places, arrival.from, read.from ? [read.from.address] : []))
   const taking = copies.filter(({ place }) => wanted.some(({ account }) => account.number === place.account.number))

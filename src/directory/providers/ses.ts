@@ -1,6 +1,7 @@
 /** Amazon SES: its events come by SNS, signed, from the one topic that the provider is bound to. */
 import { utf8 } from '../../base/bytes.ts'
 import { listAt, parseJson, textAt, valueAt } from '../../base/json.ts'
+import { Problem } from '../../base/problem.ts'
 import { isComplaint } from '../../mail/returned/arf.ts'
 import type { Returned } from '../../mail/returned/returned.ts'
 import { judgeTold, type ToldClass, toldReply } from '../../mail/returned/told.ts'
@@ -17,8 +18,12 @@ export const ses: Adapter = {
     if (settings.topic_arn === undefined && type === 'SubscriptionConfirmation') {
       return { content: undefined, settings: { ...settings, topic_arn: topic } }
     }
-    // Before a topic is bound nothing is believed but its question.
-    return { content: type === 'Notification' && settings.topic_arn === topic ? parseJson(utf8(message)) : undefined }
+    if (type !== 'Notification') return { content: undefined }
+    if (settings.topic_arn === undefined) {
+      // Bound a moment ago elsewhere, perhaps: SNS comes again with it.
+      throw new Problem('service_unavailable', 'No topic is bound to this provider yet.', { retryAfter: 60 })
+    }
+    return { content: parseJson(utf8(message)) }
   },
   events: (content) => {
     const type = textAt(content, 'eventType') || textAt(content, 'notificationType')

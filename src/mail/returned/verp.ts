@@ -48,6 +48,16 @@ export function looksLikeVerp(local: string): boolean {
   return SHAPE.test(local.toLowerCase())
 }
 
+/** The texts of our shape in a text, the first few: a report about our mail quotes the return path that it was sent with. */
+export function tokensIn(text: string): string[] {
+  return [...new Set(text.match(ANYWHERE)?.slice(0, MAX_FOUND))]
+}
+
+const ANYWHERE = /\bb-[0-9a-z]{1,11}-[a-z2-7]{26}-[0-9a-z]{1,4}-[a-z2-7]{16}\b/gi
+
+/** Each costs a signature; a report quotes one mail. */
+const MAX_FOUND = 20
+
 function written({ account, message, recipient }: VerpToken): string {
   return `b-${account.toString(36)}-${toBase32(uuidBytes(message))}-${recipient.toString(36)}`
 }
