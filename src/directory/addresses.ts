@@ -34,13 +34,12 @@ export async function createAddress(ctx: Caller, body: NewAddressBody, once?: On
   return createOnce(ctx, account, once, async () => {
     const parsed = readOwn(body.address)
     if (!parsed) throw refused([{ path: 'address', reason: 'is not an email address' }])
-    const domains = [parsed.domain, ...parentsOf(parsed.domain)]
     const settings = await mergeSettings(ctx, {}, body, parsed.key)
     const row: AddressRow = {
       address: parsed.key,
       id: newId(ctx),
       account,
-      domain: (await findVerified(ctx.stores, domains)) ?? parsed.domain,
+      domain: await heldBy(ctx, parsed.domain),
       name: body.name ?? null,
       forwardTo: JSON.stringify(readForwards(body.forward_to ?? [])),
       expiresAt: body.expires_at ? Date.parse(body.expires_at) : null,
@@ -117,6 +116,13 @@ function readOwn(text: string): { key: string; domain: string } | undefined {
   const parsed: Address | undefined = parseAddress(below ? `*@${text.slice(4)}` : text)
   if (!parsed) return undefined
   return { key: below ? `*@*.${parsed.domain}` : addressKey(parsed), domain: parsed.domain }
+}
+
+/** The domain that an address goes with: its own, or for one on a sub-domain the nearest that is verified. */
+async function heldBy(ctx: Caller, domain: string): Promise<string> {
+  const above = parentsOf(domain)
+  if (above.length === 0) return domain
+  return (await findVerified(ctx.stores, [domain, ...above])) ?? domain
 }
 
 function readForwards(texts: readonly string[]): string[] {

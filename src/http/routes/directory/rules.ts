@@ -7,11 +7,11 @@ import {
   PatchRule,
   RunRules,
   TestRules,
-} from '../../contract/rules/routes.ts'
-import { createRule, deleteRule, getRule, listRules, patchRule } from '../../directory/receiving/rules.ts'
-import { getRuleRun, runRules } from '../../reception/rules/run.ts'
-import { testRules } from '../../reception/rules/try.ts'
-import { type Bound, on, param } from '../route.ts'
+} from '../../../contract/rules/routes.ts'
+import { createRule, deleteRule, getRule, listRules, patchRule } from '../../../directory/receiving/rules.ts'
+import { getRuleRun, runRules } from '../../../reception/rules/run.ts'
+import { testRules } from '../../../reception/rules/try.ts'
+import { type Bound, on, param } from '../../route.ts'
 
 export const rules: Bound[] = [
   on(CreateRule, ({ ctx, body, once }) => createRule(ctx, body, once)),
