@@ -8,7 +8,8 @@ import { normaliseLineBreaks } from './linebreaks.ts'
 import { scanOutgoing } from './ready.ts'
 
 export type Draft = {
-  from: Mailbox
+  /** Absent only in what is not to be sent yet. */
+  from?: Mailbox
   sender?: Mailbox
   to: Mailbox[]
   cc: Mailbox[]
@@ -49,7 +50,7 @@ export async function compose(draft: Draft): Promise<Uint8Array> {
   const composer = new MailComposer({
     disableFileAccess: true,
     disableUrlAccess: true,
-    from: party(draft.from),
+    from: draft.from && party(draft.from),
     sender: draft.sender && party(draft.sender),
     to: draft.to.length + draft.cc.length > 0 ? draft.to.map(party) : NOBODY_NAMED,
     cc: draft.cc.map(party),
@@ -120,7 +121,7 @@ function refuseFaults(draft: Draft): void {
 
 function partyFaults(draft: Draft): FieldFault[] {
   const named: [string, Mailbox][] = [
-    ['from', draft.from],
+    ...(draft.from ? [['from', draft.from] satisfies [string, Mailbox]] : []),
     ...(draft.sender ? [['sender', draft.sender] satisfies [string, Mailbox]] : []),
     ...(['to', 'cc', 'replyTo'] as const).flatMap((field) =>
       draft[field].map((mailbox, at): [string, Mailbox] => [

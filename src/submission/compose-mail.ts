@@ -4,7 +4,7 @@ import { type Caller, newId, newToken } from '../context.ts'
 import type { Mail, SendEmailBody } from '../contract/emails.ts'
 import { findSender } from '../directory/senders.ts'
 import { formatMailbox } from '../mail/address.ts'
-import { compose } from '../mail/compose.ts'
+import { type Attachment, compose } from '../mail/compose.ts'
 import { type Allowance, readAttachments } from './attachments.ts'
 import { listFields, listOf } from './list.ts'
 import { readParties } from './parties.ts'
@@ -21,11 +21,20 @@ export async function composeMail(
   held: Published = new Map(),
 ): Promise<Submission> {
   const body = await fillIn(ctx, asked, held)
+  return composeWhole(ctx, body, newId(ctx), () => readAttachments(ctx, body.attachments ?? [], allowance))
+}
+
+/** The same of a mail that needs no template and whose attachments are at hand, under an id that it may have already. */
+export async function composeWhole(
+  ctx: Caller,
+  body: Mail,
+  id: string,
+  attachments: () => Promise<Attachment[]>,
+): Promise<Submission> {
   refuseUnserved(body)
   const parties = readParties(body)
   const scheduledAt = body.scheduled_at ? readSchedule(body.scheduled_at, ctx.now()) : undefined
   const sender = await findSender(ctx, parties.from.address)
-  const id = newId(ctx)
   const list = listOf(body)
   const { headers } = body
   const fields = list === undefined ? [] : await listFields(ctx, { id, list, recipients: parties.recipients, headers })
@@ -35,7 +44,7 @@ export async function composeMail(
     ...(body.html === null || body.html === undefined ? {} : { html: body.html }),
     ...(body.text === null || body.text === undefined ? {} : { text: body.text }),
     headers: [...Object.entries(headers ?? {}), ...fields],
-    attachments: await readAttachments(ctx, body.attachments ?? [], allowance),
+    attachments: await attachments(),
     date: ctx.now(),
     messageId: `<${id}@${parties.from.address.domain}>`,
     boundary: newToken(ctx),

@@ -42,7 +42,8 @@ export function readParties(body: Mail): MailParties {
 
 const FORMAT = 'The email address needs to follow the `email@example.com` or `Name <email@example.com>` format.'
 
-function readList(field: string, value: string | string[] | null | undefined, faults: FieldFault[]): Mailbox[] {
+/** The mailboxes of one field; what is none is added to the faults. */
+export function readList(field: string, value: string | string[] | null | undefined, faults: FieldFault[]): Mailbox[] {
   const texts = value === null || value === undefined ? [] : Array.isArray(value) ? value : [value]
   if (texts.length > MAX_PER_FIELD) faults.push({ path: field, reason: `has more than ${MAX_PER_FIELD} addresses` })
   return texts.flatMap((text, at) => {

@@ -1,4 +1,5 @@
 /** Mail enters: signed, or left unsigned because it waits; the bytes stored, then all of it made to exist in one batch. */
+import { Problem } from '../base/problem.ts'
 import { type Caller, newToken } from '../context.ts'
 import type { Sender } from '../directory/senders.ts'
 import type { Address } from '../mail/address.ts'
@@ -9,6 +10,8 @@ import { keeping, recall } from '../record/once.ts'
 import type { Once } from '../store/idempotency.ts'
 import type { KeySends, NewEvent, SendsLeft } from '../store/mail/change.ts'
 import { type FilingTogether, fileTogether, findFiled, type NewMessage } from '../store/mail/filing.ts'
+import { findHeld } from '../store/mail/reading.ts'
+import type { HeldMessage } from '../store/mail/rows.ts'
 import { type Recipient, SENT, SENT_BOX, type Tag } from '../store/mail/shapes.ts'
 import { deleteRaw, putPieces, rawKey } from '../store/objects.ts'
 import { settle } from '../store/settle.ts'
@@ -35,6 +38,8 @@ export type Submission = {
   toListed?: boolean
   /** The list that all its recipients are on: who has left it is left out. */
   list?: string
+  /** The draft that it is made of: the one goes as the other comes. Only where it is taken by itself. */
+  draft?: HeldMessage
 }
 
 /** The platform lets a request have six connections. */
@@ -60,7 +65,9 @@ export async function take<Answer>(
     ctx,
     messages.reduce((sum, { recipients }) => sum + (recipients?.length ?? 0), 0),
   )
+  const draft = submissions[0]?.draft
   const filing: Unfiled = {
+    ...(draft ? { instead: draft } : {}),
     filed: messages.map((message, at) => ({
       message,
       event: takenEvent(message),
@@ -78,6 +85,7 @@ export async function take<Answer>(
   })
   if (changed) {
     wakeFor(ctx, messages, changed)
+    if (draft) ctx.later(deleteRaw(ctx.stores, [draft.rawKey]))
     if (ctx.notes && changed.left) ctx.notes.sends = changed.left
     return changed.told
   }
@@ -87,7 +95,18 @@ export async function take<Answer>(
   )
   const winner = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
   if (winner) return asAnswer<Answer>(winner)
+  if (draft && (await isGone(ctx, draft, messages))) return answer
   throw await refusal(ctx, messages, filing)
+}
+
+/** Whether somebody else has sent the draft, which is what was wanted. @throws Problem conflict where it was changed or deleted. */
+async function isGone(ctx: Caller, draft: HeldMessage, [message]: readonly NewMessage[]): Promise<boolean> {
+  if (message && (await findFiled(ctx.stores, ctx.account, message))) return true
+  const [now] = await findHeld(ctx.stores, ctx.account, [draft.id])
+  if (now?.modseq === draft.modseq) return false
+  throw new Problem('conflict', 'The draft was changed meanwhile; it was not sent.', {
+    fix: 'Look at it, and send it again.',
+  })
 }
 
 /** The answer to one mail, with those who were left out of it. */

@@ -98,6 +98,7 @@ async function ownThings(owner: Party): Promise<Record<string, Record<string, st
     '/emails': { id: sent, aid: (await first(`/emails/${sent}/attachments`)).id ?? '' },
     '/emails/receiving': { id: received, aid: (await first(`/emails/receiving/${received}/attachments`)).id ?? '' },
     '/messages': { id: received, part: (await first(`/messages/${received}/attachments`)).id ?? '' },
+    '/drafts': { id: await make('/drafts', { subject: 'Own' }) },
     '/mailboxes': { id: await make('/mailboxes', { name: 'Own' }) },
     '/threads': { id: message.thread_id ?? message.thread ?? '' },
     '/rules': { id: await make('/rules', { name: 'Own', actions: [{ mark_read: true }] }) },

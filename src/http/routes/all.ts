@@ -13,7 +13,9 @@ import { events } from './events.ts'
 import { health } from './health.ts'
 import { inbound } from './inbound.ts'
 import { links } from './links.ts'
-import { mailboxes } from './mailboxes.ts'
+import { drafts } from './mailbox/drafts.ts'
+import { mailboxes } from './mailbox/mailboxes.ts'
+import { threads } from './mailbox/threads.ts'
 import { messages } from './messages.ts'
 import { receiving } from './receiving.ts'
 import { answers } from './sending/answers.ts'
@@ -21,7 +23,6 @@ import { sending } from './sending/emails.ts'
 import { templates } from './sending/templates.ts'
 import { unsubscribes } from './sending/unsubscribes.ts'
 import { suppressions } from './suppressions.ts'
-import { threads } from './threads.ts'
 import { webhooks } from './webhooks.ts'
 
 export const routes: readonly Bound[] = [
@@ -36,6 +37,7 @@ export const routes: readonly Bound[] = [
   ...inbound,
   ...sending,
   ...answers,
+  ...drafts,
   ...unsubscribes,
   ...templates,
   ...emailsRead,

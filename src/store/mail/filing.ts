@@ -6,6 +6,7 @@ import { type Member, noneUnsubscribed } from '../sending/unsubscribes.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import { noneSuppressed } from '../suppressions.ts'
 import { type Change, type Changed, type KeySends, made, makeChange, type NewEvent, newSeq } from './change.ts'
+import type { HeldMessage } from './rows.ts'
 import {
   MAILBOXES,
   MAX_JSON,
@@ -70,6 +71,8 @@ type Terms = {
   keeping?: Keeping
   /** What other stages owe from then on. Stored with the message, or not at all. */
   tasks?: readonly OwedTask[]
+  /** A draft that goes as the one message comes: it must be as it was read, and leaves its mailbox for the message's. */
+  instead?: HeldMessage
 }
 
 /** Work for another stage: the row a task begins as. `state` is JSON, `due` ms since 1970. */
@@ -110,7 +113,7 @@ async function file(
   account: AccountRef,
   filing: Terms & { messages: NewMessage[]; events: NewEvent[]; isNew: SQL },
 ): Promise<Changed | undefined> {
-  const { messages, events, isNew, now, token, sends, keySends, keeping, tasks = [] } = filing
+  const { messages, events, isNew, now, token, sends, keySends, keeping, tasks = [], instead } = filing
   const { number } = account
   const clear = filing.clear ? sql` AND ${noneSuppressed(number, filing.clear)}` : sql``
   const members = filing.members?.length ? sql` AND ${noneUnsubscribed(number, filing.members)}` : sql``
@@ -119,19 +122,45 @@ async function file(
     account: number,
     now,
     token,
-    only: sql`${isNew}${hasMailboxes(number, messages)}${clear}${members}${unanswered}`,
-    boxes: gained(messages),
-    bytes: messages.reduce((sum, { size }) => sum + size, 0),
-    messages: messages.length,
+    only: sql`${isNew}${hasMailboxes(number, messages)}${clear}${members}${unanswered}${instead ? isAsRead(number, instead) : sql``}`,
+    boxes: [...gained(messages), ...(instead ? [lost(instead)] : [])],
+    bytes: messages.reduce((sum, { size }) => sum + size, -(instead?.size ?? 0)),
+    messages: messages.length - (instead ? 1 : 0),
     ...(sends ? { sends } : {}),
     ...(keySends ? { keySends } : {}),
     events,
+    steps: instead ? 1 : 0,
   }
   const kept = keeping ? [keepAnswer(number, keeping.once, now, keeping.status, keeping.answer, made(change))] : []
   const owed = tasks.map((task) => addTask({ ...task, account: number }, made(change)))
   // Each takes the seq of its event for its uid, so that no two have the same.
-  const inserts = messages.map((message, at) => insertMessage(message, change, Math.max(0, events.length - 1 - at)))
-  return makeChange(mailOf(stores, account), change, [...kept, ...owed, ...inserts])
+  const inserts = messages.map((message, at) =>
+    insertMessage(message, change, instead ? 0 : Math.max(0, events.length - 1 - at)),
+  )
+  const left = instead ? leaveDrafts(change, instead, messages[0]?.mailbox ?? 0) : []
+  return makeChange(mailOf(stores, account), change, [...kept, ...owed, ...left, ...inserts])
+}
+
+function isAsRead(account: number, { direction, id, modseq }: HeldMessage): SQL {
+  return sql` AND EXISTS (SELECT 1 FROM messages
+    WHERE account = ${account} AND direction = ${direction} AND id = ${id} AND modseq = ${modseq})`
+}
+
+function lost({ mailbox, keywords }: HeldMessage): NonNullable<Change['boxes']>[number] {
+  return { mailbox: mailbox.number, messages: -1, unread: keywords.includes('$seen') ? 0 : -1 }
+}
+
+/** The draft's row goes; the event of its move is the change's last step, which is the uid of what comes in its place. */
+function leaveDrafts(change: Change, { direction, id, mailbox, uid }: HeldMessage, to: number): SQL[] {
+  const from = JSON.stringify({ mailbox: mailbox.id, uid })
+  return [
+    sql`DELETE FROM messages WHERE account = ${change.account} AND direction = ${direction} AND id = ${id} AND ${made(change)}`,
+    sql`INSERT INTO events (account, seq, type, message, data, created_at)
+      SELECT c.account, c.seq, 'message.moved', ${id}, json_object('messages', json_array(json_object('id', ${id},
+        'mailbox', (SELECT b.id FROM mailboxes AS b WHERE b.account = c.account AND b.number = ${to}), 'uid', c.seq,
+        'keywords', json('{"$seen":true}'), 'from', json(${from})))), ${change.now}
+      FROM counters AS c WHERE c.account = ${change.account} AND c.change = ${change.token}`,
+  ]
 }
 
 /** Mailboxes of the account's own may have been deleted since they were named. */
@@ -192,10 +221,12 @@ export async function wouldFit(
 export async function findFiled(
   stores: Stores,
   account: AccountRef,
-  message: Pick<NewMessage, 'id' | 'direction'>,
+  message: Pick<NewMessage, 'id' | 'direction' | 'rawKey'>,
 ): Promise<boolean> {
+  // A draft has the id of the mail that it becomes.
   const rows = await mailOf(stores, account).all(
-    sql`SELECT 1 FROM messages WHERE account = ${account.number} AND direction = ${message.direction} AND id = ${message.id}`,
+    sql`SELECT 1 FROM messages WHERE account = ${account.number} AND direction = ${message.direction} AND id = ${message.id}
+      AND (last_event IS NOT NULL OR raw_key = ${message.rawKey})`,
   )
   return rows.length > 0
 }

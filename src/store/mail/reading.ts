@@ -148,7 +148,7 @@ function cursorUid(account: AccountRef, mailbox: string, id: string): SQL {
   const box = boxNumber(account, mailbox)
   return sql`(SELECT CASE WHEN k.mailbox = ${box} THEN k.uid ELSE (SELECT t.value ->> '$.from.uid' FROM
       (SELECT e.type, e.data FROM events AS e WHERE e.account = k.account AND e.seq >= k.uid ORDER BY e.seq LIMIT 1) AS move
-      CROSS JOIN json_each(move.data, '$.messages') AS t WHERE move.type = 'message.moved' AND t.value ->> 'id' = k.id
+      CROSS JOIN json_each(move.data, '$.messages') AS t WHERE move.type IN ('message.moved', 'message.replaced') AND t.value ->> 'id' = k.id
       AND t.value ->> '$.from.mailbox' = (SELECT id FROM mailboxes WHERE account = ${account.number} AND number = ${box})) END
     FROM messages AS k WHERE k.account = ${account.number} AND k.direction IN (0, 1) AND k.id = ${id})`
 }

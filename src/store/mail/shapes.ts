@@ -17,6 +17,7 @@ export const MAILBOXES = [
 
 export const INBOX = 1
 export const SENT_BOX = 2
+export const DRAFTS = 3
 export const JUNK = 5
 export const TRASH = 6
 

@@ -29,6 +29,11 @@ export async function wholeCarried(ctx: Caller, original: Original): Promise<Att
   ]
 }
 
+/** These parts with the ids that they have, whether anything refers to them or not. @throws Problem payload_too_large. */
+export async function carriedAsIs(ctx: Caller, original: Original, parts: readonly Part[]): Promise<Attachment[]> {
+  return carry(ctx, original, parts, new Set(parts.flatMap(({ contentId }) => contentId ?? [])))
+}
+
 async function carry(
   ctx: Caller,
   original: Original,

@@ -13,6 +13,7 @@ import { getRaw } from '../../store/objects.ts'
 export type Original = {
   stored: StoredMessage
   read: ReadMessage
+  root: Part
   /** The leaves that are no text of the message, in its order. */
   attachments: Part[]
   /** All its bytes, where they were read at once. */
@@ -32,7 +33,7 @@ export async function readOriginal(ctx: Caller, id: string): Promise<Original> {
   const whole = stored.size <= SMALL ? await bytesOf(ctx, stored) : undefined
   const readable = whole ? indexed(whole) : await open(ctx, stored)
   const attachments = allParts(readable.root).filter(isAttachment)
-  return { stored, read: readMessage(readable), attachments, ...(whole ? { whole } : {}) }
+  return { stored, read: readMessage(readable), root: readable.root, attachments, ...(whole ? { whole } : {}) }
 }
 
 /**

@@ -1,6 +1,6 @@
-import { CreateMailbox, DeleteMailbox, GetMailbox, ListMailboxes, RenameMailbox } from '../../contract/mailboxes.ts'
-import { createMailbox, deleteMailbox, getMailbox, listMailboxes, renameMailbox } from '../../mailbox/mailboxes.ts'
-import { type Bound, on, param } from '../route.ts'
+import { CreateMailbox, DeleteMailbox, GetMailbox, ListMailboxes, RenameMailbox } from '../../../contract/mailboxes.ts'
+import { createMailbox, deleteMailbox, getMailbox, listMailboxes, renameMailbox } from '../../../mailbox/mailboxes.ts'
+import { type Bound, on, param } from '../../route.ts'
 
 export const mailboxes: Bound[] = [
   on(ListMailboxes, ({ ctx }) => listMailboxes(ctx)),
