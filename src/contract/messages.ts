@@ -1,7 +1,7 @@
 /** Mail at rest, sent and received alike: lists without bodies, one message, changes. */
 import * as z from 'zod'
 import { deleted, Id, ListQuery, list, Time } from './common.ts'
-import { ContentFields, ContentKinds, HtmlFormat, Images, Problems, Verdicts } from './content.ts'
+import { ContentFields, ContentKinds, HtmlFormat, Images, Problems, Verdicts } from './reading/content.ts'
 import { route } from './route.ts'
 
 /** A link that needs no key. */

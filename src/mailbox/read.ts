@@ -2,10 +2,10 @@
 import type * as z from 'zod'
 import { notFound, Problem } from '../base/problem.ts'
 import type { Caller } from '../context.ts'
-import type { ContentKind } from '../contract/content.ts'
 import type { Email } from '../contract/emails-read.ts'
 import type { ListMessages, Message, MessageSummary } from '../contract/messages.ts'
-import type { ReceivedEmail } from '../contract/receiving.ts'
+import type { ContentKind } from '../contract/reading/content.ts'
+import type { ReceivedEmail } from '../contract/reading/receiving.ts'
 import { addressKey, parseAddress } from '../mail/address.ts'
 import { receivedView, recipientView, sentView, shownAttachments, summaryView } from '../record/message-view.ts'
 import { listOf, type Page, readPage } from '../record/page.ts'
@@ -89,7 +89,8 @@ export async function getSent(ctx: Caller, id: string): Promise<z.input<typeof E
 export async function getReceived(ctx: Caller, id: string, want: Want): Promise<z.input<typeof ReceivedEmail>> {
   const message = await find(ctx, id, RECEIVED)
   const bodies = await openBodies(ctx, message)
-  const { problems: _, ...asked } = await content(bodies, want)
+  const beside = want.body.filter((kind) => kind !== 'text' && kind !== 'html')
+  const { problems: _, ...asked } = await content(bodies, { ...want, body: beside })
   return {
     object: 'email',
     ...receivedView({ ...message, parts: bodies.root }),

@@ -2,7 +2,7 @@
 import type * as z from 'zod'
 import type { EmailLine } from '../contract/emails-read.ts'
 import { type AttachmentLine, LastEvent, type MessageSummary, type RecipientView } from '../contract/messages.ts'
-import type { ReceivedLine } from '../contract/receiving.ts'
+import type { ReceivedLine } from '../contract/reading/receiving.ts'
 import { listAttachments, type Part } from '../mail/mime/parts.ts'
 import type { ReceivedLine as ReceivedRow } from '../store/mail/reading.ts'
 import type { MessageLine } from '../store/mail/rows.ts'

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { MESSAGE_PROBLEMS } from '../../src/contract/content.ts'
+import { MESSAGE_PROBLEMS } from '../../src/contract/reading/content.ts'
 import { marksOf } from '../../src/mail/marks.ts'
 import { MimeIntake } from '../../src/mail/mime/indexer.ts'
 import { readMessage } from '../../src/mail/mime/read.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { toBase64 } from '../../src/base/bytes.ts'
-import { type ContentKind, Invitation } from '../../src/contract/content.ts'
+import { type ContentKind, Invitation } from '../../src/contract/reading/content.ts'
 import { readFull } from '../../src/mailbox/full.ts'
 import { getMessage, getReceived } from '../../src/mailbox/read.ts'
 import { call, operator } from '../support/api.ts'

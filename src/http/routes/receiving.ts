@@ -1,4 +1,9 @@
-import { GetReceived, GetReceivedAttachment, ListReceived, ListReceivedAttachments } from '../../contract/receiving.ts'
+import {
+  GetReceived,
+  GetReceivedAttachment,
+  ListReceived,
+  ListReceivedAttachments,
+} from '../../contract/reading/receiving.ts'
 import { getAttachment, listAttachments } from '../../mailbox/attachments.ts'
 import { getReceived, listReceived } from '../../mailbox/read.ts'
 import { type Bound, on, param } from '../route.ts'

@@ -1,9 +1,9 @@
 /** Received mail as Resend's clients read it. */
 import * as z from 'zod'
-import { Id, ListQuery, list, Time } from './common.ts'
+import { Id, ListQuery, list, Time } from '../common.ts'
+import { AttachmentData, AttachmentLine, Download, Marks } from '../messages.ts'
+import { route } from '../route.ts'
 import { ContentFields, ContentKinds, HtmlFormat, Images, Verdicts } from './content.ts'
-import { AttachmentData, AttachmentLine, Download, Marks } from './messages.ts'
-import { route } from './route.ts'
 
 export const ReceivedLine = z
   .object({
