@@ -51,6 +51,8 @@ export class Dispatch implements Outlet {
   private readonly stations = new Map<string, Station>()
   /** Relays that failed in this batch. */
   private readonly down = new Set<string>()
+  /** How often something was added to a station. */
+  private added = 0
 
   constructor(ctx: Context, bounds: Bounds) {
     this.ctx = ctx
@@ -71,8 +73,6 @@ export class Dispatch implements Outlet {
     await Promise.all(left.flat().map(({ load, recipients }) => this.judge(load, recipients, { kind: 'released' })))
   }
 
-  private added = 0
-
   async passOn(errands: readonly Errand[], otherwise: Judged): Promise<void> {
     const onward = errands.map((errand) => ({ ...errand, hops: errand.hops.slice(1) }))
     await this.send(onward, otherwise)
@@ -88,19 +88,24 @@ export class Dispatch implements Outlet {
   }
 
   private async send(errands: readonly Errand[], otherwise?: Judged): Promise<void> {
-    await Promise.all(
+    const sent = await Promise.all(
       errands.map(async (errand) => {
         const hops = await this.usable(errand.hops)
         const [target] = hops
-        if (!target) {
-          const judged = otherwise ?? this.health.waitFor(errand.hops)
-          return this.judge(errand.load, errand.recipients, judged)
-        }
-        const jobs = await jobsFor(this.ctx, target, { ...errand, hops })
-        this.added++
-        this.stationFor(target).add(jobs)
+        if (target) return { target, jobs: await jobsFor(this.ctx, target, { ...errand, hops }) }
+        await this.judge(errand.load, errand.recipients, otherwise ?? this.health.waitFor(errand.hops))
+        return undefined
       }),
     )
+    // All at once, so that a station sees how much there is.
+    const stations = Map.groupBy(
+      sent.filter((one) => one !== undefined),
+      ({ target }) => this.stationFor(target),
+    )
+    for (const [station, some] of stations) {
+      this.added++
+      station.add(some.flatMap(({ jobs }) => jobs))
+    }
   }
 
   /** The hops from the first one on that can be used now. */

@@ -67,7 +67,8 @@ export class Health {
 
   async worked(target: RelayTarget): Promise<void> {
     const { key, health } = target
-    if (!key) return
+    // One connection may go on while the relay takes no further one.
+    if (!key || this.told.has(nameOf('failing', target))) return
     const now = this.ctx.now()
     if (health.since === undefined && now - (health.okAt ?? 0) < SUCCESS_EVERY_MS) return
     await this.write('working', target, () => markWorking(this.ctx.stores, key, now))
@@ -81,13 +82,20 @@ export class Health {
   }
 
   /** Once a batch each; its failure harms nobody. */
-  private async write(as: string, { id, key }: RelayTarget, write: () => Promise<boolean>): Promise<void> {
-    const name = `${as} ${key?.account} ${id}`
+  private async write(as: string, target: RelayTarget, write: () => Promise<boolean>): Promise<void> {
+    const name = nameOf(as, target)
     if (this.told.has(name)) return
     this.told.add(name)
     await write().catch((error) =>
-      this.ctx.log('warn', 'the health of a relay could not be written', { relay: id, error: describeError(error) }),
+      this.ctx.log('warn', 'the health of a relay could not be written', {
+        relay: target.id,
+        error: describeError(error),
+      }),
     )
     forgetRelays()
   }
+}
+
+function nameOf(as: string, { id, key }: RelayTarget): string {
+  return `${as} ${key?.account} ${id}`
 }

@@ -59,6 +59,11 @@ export class Recorder {
     return this.statements
   }
 
+  /** Statements that others wrote for the same mail. */
+  count(statements: number): void {
+    this.statements += statements
+  }
+
   /** Whether the claim lapsed while we held it: nothing of it may be tried any more. */
   isLost(held: Held): boolean {
     return this.lost.has(held)

@@ -34,6 +34,8 @@ const outcomes: [string, Judged][] = [
   ['bounced', { kind: 'bounced', reply: { code: 550, text: 'no' } }],
   ['failed', { kind: 'failed', reason: 'no' }],
   ['released', { kind: 'released' }],
+  ['postponed', { kind: 'postponed', due: 2000 }],
+  ['postponed with a reason', { kind: 'postponed', due: 2000, reply: { code: 451, text: 'down' } }],
 ]
 
 test.each(outcomes)('an outcome that is applied twice changes nothing the second time (%s)', (_, judged) => {
@@ -98,4 +100,28 @@ test('a mail that waited for its time is given the whole of our patience from th
   const late = { ...patience, now: 10 * patience.giveUpMs }
   expect(settleRecipients(held({}), deferred, late).recipients[0]?.state).toBe('failed')
   expect(settleRecipients(held({ since: late.now - 1000 }), deferred, late).recipients[0]?.state).toBe('deferred')
+})
+
+test('what only waits for its turn has made no attempt, tells nobody, and is given up in time all the same', () => {
+  const wait = (due: number) => settleRecipients(held({}), new Map([[0, { kind: 'postponed', due }]]), patience)
+  const soon = wait(5000)
+  expect(soon).toMatchObject({ visible: false, events: [], release: { due: 5000 } })
+  expect(soon.recipients[0]).toMatchObject({ state: 'queued', attempts: 0, due: 5000 })
+  const never = wait(3_600_001)
+  expect(never).toMatchObject({ visible: true, lastEvent: 'failed', release: { due: null } })
+  expect(never.events.map(({ type }) => type)).toEqual(['email.failed'])
+})
+
+test('what waits because its relays fail tells why, once', () => {
+  const judged: Judged = { kind: 'postponed', due: 5000, reply: { code: 451, text: 'the relay fails' } }
+  const first = settleRecipients(held({}), new Map([[0, judged]]), patience)
+  expect(first.events.map(({ type }) => type)).toEqual(['email.delivery_delayed'])
+  expect(first.recipients[0]).toMatchObject({
+    state: 'deferred',
+    attempts: 0,
+    due: 5000,
+    reply: { text: 'the relay fails' },
+  })
+  const again = settleRecipients(held({ state: 'deferred' }), new Map([[0, judged]]), patience)
+  expect(again.events).toEqual([])
 })

@@ -40,6 +40,8 @@ export class CloudflareStation implements Station {
   private readonly pace: Pace
   private readonly queue: Job[] = []
   private readonly lanes = new Set<Promise<void>>()
+  /** Something of ours broke: what is left is given back. */
+  private stopped = false
 
   constructor(ctx: Context, target: CloudflareTarget, bounds: Bounds, outlet: Outlet) {
     this.ctx = ctx
@@ -66,13 +68,18 @@ export class CloudflareStation implements Station {
   private begin(): void {
     const lane = this.bounds.gate
       .pass(() => this.lane())
-      .catch((error) =>
+      .catch((error) => {
+        this.stopped = true
         this.ctx.log('error', 'handing over to a relay stopped', {
           relay: this.target.id,
           error: describeError(error),
-        }),
-      )
-      .finally(() => this.lanes.delete(lane))
+        })
+      })
+      .finally(() => {
+        this.lanes.delete(lane)
+        // What was added while the last lane was coming to its end.
+        if (!this.stopped && this.queue.length > 0 && this.bounds.mayBegin()) this.begin()
+      })
     this.lanes.add(lane)
   }
 
@@ -99,10 +106,10 @@ export class CloudflareStation implements Station {
     const to = held.recipients[index]?.address ?? ''
     const answer = await this.call({ from: from ? `${from.local}@${from.domain}` : held.sender, to, raw: raw.raw })
     if (answer.kind === 'taken') {
-      await this.outlet.worked(this.target)
       await this.remember(job, answer.id)
       const reply = { code: 250, enhanced: '2.0.0', text: `taken by Cloudflare as ${answer.id}` }
-      return load.judge(alike(recipients, { kind: 'sent', reply, relay: this.target.id }))
+      await load.judge(alike(recipients, { kind: 'sent', reply, relay: this.target.id }))
+      return this.outlet.worked(this.target)
     }
     if (answer.kind === 'unknown') return load.judge(alike(recipients, answer))
     await this.refused(job, answer)
@@ -177,6 +184,7 @@ export class CloudflareStation implements Station {
   private async remember({ load, recipients: [recipient = 0] }: Job, id: string): Promise<void> {
     if (id === '') return
     const { account, id: message } = load.held
+    this.bounds.recorder.count(1)
     await insertHanded(this.ctx.stores, { id, account: account.number, message, recipient, at: this.ctx.now() }).catch(
       (error) => this.ctx.log('warn', 'the id of a handed mail was lost', { error: describeError(error) }),
     )

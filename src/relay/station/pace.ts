@@ -90,10 +90,10 @@ export class Pace {
     return mine
   }
 
-  /** How many connections may be opened: all that is wanted where the relay allows any, else what is free within a minute. */
-  async hold(wanted: number, goOn: () => boolean): Promise<number> {
+  /** How many connections may be opened: `most` where the relay allows any, else as many as are wanted and get free within a minute. */
+  async hold(wanted: number, most: number, goOn: () => boolean): Promise<number> {
     const { key, maxConnections } = this.target
-    if (!key || maxConnections === null) return wanted
+    if (!key || maxConnections === null) return most
     for (let waited = 0; goOn() && waited < WAIT_MS; waited += ASK_EVERY_MS) {
       this.held = await this.ask(wanted)
       if (this.held > 0) break

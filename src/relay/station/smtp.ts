@@ -50,6 +50,8 @@ export class SmtpStation implements Station {
   private most: Promise<number> | undefined
   /** No further connection is opened: the server wants none. */
   private enough = false
+  /** Something of ours broke: what is left is given back. */
+  private stopped = false
   private open = 0
   private sessions = 0
   private fruitless = 0
@@ -80,19 +82,25 @@ export class SmtpStation implements Station {
 
   private begin(): void {
     const lane = this.run()
-      .catch((error) =>
+      .catch((error) => {
+        this.stopped = true
         this.ctx.log('error', 'handing over to a relay stopped', {
           relay: this.target.id,
           error: describeError(error),
-        }),
-      )
-      .finally(() => this.lanes.delete(lane))
+        })
+      })
+      .finally(() => {
+        this.lanes.delete(lane)
+        // What was added while the last connection was being closed.
+        if (this.lanes.size === 0 && this.queue.length > 0 && this.mayConnect()) this.begin()
+      })
     this.lanes.add(lane)
   }
 
   private async run(): Promise<void> {
     // Waited for outside of the gate, so that nobody else is held up.
-    this.most ??= this.pace.hold(MOST_LANES, () => this.bounds.mayBegin())
+    const wanted = this.queue.length > LARGE_GROUP ? MOST_LANES : 1
+    this.most ??= this.pace.hold(wanted, MOST_LANES, () => this.bounds.mayBegin())
     const most = await this.most
     if (most === 0) {
       this.most = undefined
@@ -101,8 +109,6 @@ export class SmtpStation implements Station {
     const later = await this.pace.near(this.waiting())
     if (later) return this.postpone(later.due)
     await this.bounds.gate.pass(() => this.lane(most))
-    // What was added while the last connection was being closed.
-    if (this.lanes.size === 1 && this.queue.length > 0 && this.mayConnect()) await this.run()
   }
 
   /** One connection after the other, until nothing is left, or there is no more sense or time in it. */
@@ -125,7 +131,7 @@ export class SmtpStation implements Station {
   }
 
   private mayConnect(): boolean {
-    return this.sessions < MOST_SESSIONS && this.bounds.mayBegin()
+    return !this.stopped && this.sessions < MOST_SESSIONS && this.bounds.mayBegin()
   }
 
   /** A session, why there is none, or that the server is busy with another batch of ours. */
@@ -232,13 +238,12 @@ export class SmtpStation implements Station {
     }
     if (left.length > 0) this.queue.unshift({ ...job, load, recipients: left, errand })
     const settled = [...judged.values()].filter(({ kind }) => kind === 'sent' || kind === 'bounced').length
-    // At once, because it is a state of the relay that others wait to know.
-    if (settled > 0) await this.outlet.worked(this.target)
     if (aboutUs) await this.outlet.failed(this.target, aboutUs)
     await Promise.all([
       judged.size > 0 ? load.judge(judged) : undefined,
       ...moving.map(({ index, otherwise }) => this.outlet.passOn([{ ...errand, recipients: [index] }], otherwise)),
     ])
+    if (settled > 0) await this.outlet.worked(this.target)
     return settled
   }
 
