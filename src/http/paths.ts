@@ -3,7 +3,7 @@ import { Problem } from '../base/problem.ts'
 
 /** Resend resources that we have no like of: their callers are told so, rather than left to wonder about a path. */
 const UNSERVED =
-  /^\/(broadcasts|automations|audiences|contacts|contact-properties|topics|segments|events-definitions|logs|oauth|inboxes)(\/|$)/
+  /^\/(broadcasts|automations|audiences|contacts|contact-properties|topics|segments|events-definitions|logs|oauth|inboxes|usage|emails\/[^/]+\/share)(\/|$)/
 
 /** Those of its paths that would be taken for an id where we have no route for them. */
 const UNSERVED_WORDS = ['/emails/batch', '/emails/metrics', '/domains/claim']
