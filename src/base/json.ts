@@ -1,9 +1,18 @@
 /** JSON from strangers, read by what is looked for: what is missing or of another type is simply not there. */
 
-/** Parses JSON; undefined where it is none, as text in UTF-8. */
+/** Parses JSON in UTF-8; undefined where it is none. */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes))
+  } catch {
+    return undefined
+  }
+}
+
+/** The same of a text. */
+export function parseText(text: string): unknown {
+  try {
+    return JSON.parse(text)
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 /** What a mail service of others says of a delivery: the reply that it quotes is judged as every reply is, its own word counts where that says nothing. */
-import { judgeReply, type Returned } from './returned.ts'
+import { judgeReply } from './judge.ts'
+import type { Returned } from './returned.ts'
 import type { BounceSubType, ReplyLike, Verdict } from './verdict.ts'
 
 /** The service's own word for a bounce. */

@@ -212,6 +212,36 @@ test('bounces and automatic answers in other languages are what they are', () =>
   }
 })
 
+test('an event of SES that comes by mail is read as one', () => {
+  const notice = (event: unknown) =>
+    short(
+      lines(
+        'From: SES <no-reply@sns.amazonaws.com>',
+        'Subject: AWS Notification Message',
+        '',
+        JSON.stringify(event),
+        '',
+        '--',
+        'If you wish to stop receiving notifications …',
+      ),
+    )
+  const bounced = {
+    bounceType: 'Permanent',
+    bounceSubType: 'General',
+    bouncedRecipients: [{ emailAddress: 'Ann@x.test', status: '5.1.1', diagnosticCode: 'smtp; 550 5.1.1 who?' }],
+  }
+  expect(notice({ notificationType: 'Bounce', bounce: bounced })).toBe('bounced Permanent NoEmail suppress')
+  expect(
+    notice({ notificationType: 'Delivery', delivery: { recipients: ['ann@x.test'], smtpResponse: '250 ok' } }),
+  ).toBe('delivered')
+  expect(
+    notice({ notificationType: 'Complaint', complaint: { complainedRecipients: [{ emailAddress: 'ann@x.test' }] } }),
+  ).toBe('complained')
+  const two = { delivery: { recipients: ['b@x.test', 'c@x.test'] }, notificationType: 'Delivery' }
+  for (const other of [two, { notificationType: 'constructor' }, {}])
+    expect(notice(other)).toBe('nothing not-understood')
+})
+
 test('a bounce whose text is HTML alone is read as what it shows', () => {
   const html = lines(
     'From: postmaster@mx.test',
