@@ -48,7 +48,8 @@ test.skipIf(!existsSync(corpora))(
         const { id, duplicate } = (await taken.json()) as { id: string; duplicate: boolean }
         if (taken.status !== 200) different.push(`${file}: refused with ${taken.status}`)
         if (taken.status !== 200 || duplicate) continue
-        const { body: read, status } = await service.call('GET', `/emails/receiving/${id}?html_format=cid`, { key })
+        const told = 'html_format=cid&body=safe_html,reply_text,invitation'
+        const { body: read, status } = await service.call('GET', `/emails/receiving/${id}?${told}`, { key })
         if (status !== 200) {
           different.push(`${file}: read with ${status}`)
           continue

@@ -2,12 +2,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import PostalMime from 'postal-mime'
 import { describe, expect, test } from 'vitest'
 import { latin1 } from '../../src/base/bytes.ts'
+import { marksOf } from '../../src/mail/marks.ts'
 import { decodeBytes } from '../../src/mail/mime/decode.ts'
 import { MimeIntake } from '../../src/mail/mime/indexer.ts'
 import type { Part } from '../../src/mail/mime/parts.ts'
 import { findPart, isAttachment } from '../../src/mail/mime/parts.ts'
 import { readMessage } from '../../src/mail/mime/read.ts'
 import { cutSkeleton, skeletonRanges } from '../../src/mail/mime/skeleton.ts'
+import { replyText } from '../../src/mail/reply-text/reply-text.ts'
+import { safeHtml } from '../../src/mail/safe-html/safe-html.ts'
 import { brokenMails, MAILS, mailBytes } from '../fixtures/mail/mails.ts'
 
 /** Real mail, which is not part of the project: where it is missing, only our own mails are read. */
@@ -130,6 +133,33 @@ describe.each([
       if (!(name in ATTACHMENTS_DIFFER) && (kind !== 'broken mails' || isWellTyped(bytes)))
         await agreesWithPostalMime(name, bytes)
   })
+})
+
+/** Real mails that are marked as signed or as of a list, as their own fields say. */
+const MARKED: Record<string, string> = {
+  'mime/mail-parser/malformed/015.eml': 'signed pgp',
+  'mime/mail-parser/thirdparty/006.eml': 'signed smime',
+  'mime/mail-parser/thirdparty/014.eml': 'list shapelib.lists.maptools.org',
+  'mime/mikel-mail/mime_emails/raw_email_with_nested_attachment.eml': 'signed smime',
+  'mime/mikel-mail/mime_emails/sig_only_email.eml': 'signed pgp',
+}
+
+test.skipIf(real.length === 0)('of real mails all is told that programs ask for: marks, what is new, safe HTML', () => {
+  const marked: Record<string, string> = {}
+  for (const [name, bytes] of real) {
+    const indexed = index(bytes)
+    const read = readMessage(indexed)
+    const marks = marksOf({ root: indexed.root, ...read })
+    if (marks?.signed && name.startsWith('mime/')) marked[name] = `signed ${marks.signed}`
+    if (marks?.list?.id && name.startsWith('mime/')) marked[name] = `list ${marks.list.id}`
+    const reply = replyText(read)
+    // What is new is a part of what is there, and never more.
+    if (read.text?.trim()) for (const line of (reply ?? '').split('\n')) expect(read.text, name).toContain(line)
+    if (read.html === undefined) continue
+    const safe = safeHtml(read.html, 'blocked')
+    expect(safe.html, name).not.toMatch(/<(?:script|style|form|iframe|meta|link|svg|object)|\son\w+=|javascript:/i)
+  }
+  expect(marked).toEqual(MARKED)
 })
 
 /** Where text differs from postal-mime's for a reason. */

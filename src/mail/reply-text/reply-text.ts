@@ -12,6 +12,9 @@ const MAX_FOLDED = 4
 /** Labels of a quoted header stand within so many lines. */
 const HEADER_LINES = 8
 
+/** Lines of a signature that is not marked as it should be. */
+const MAX_SIGNATURE = 15
+
 /** A list's footer is no longer. */
 const MAX_FOOTER = 10
 
@@ -141,12 +144,20 @@ function cutSignatures(lines: Line[]): void {
     }
     if (line.text.length > MAX_TOLD_LINE) continue
     const trimmed = line.text.trim()
-    if (/^-- ?$/.test(trimmed) || isFooter(lines, at, quotedBelow)) {
+    if (isSignature(lines, at, quotedBelow) || isFooter(lines, at, quotedBelow)) {
       cut(lines, at, quotedBelow)
       quotedBelow = at
     } else if (endsSegment(lines, at) && (isSentFrom(trimmed) || isDashedName(lines, at, trimmed)))
       cut(lines, at, at + 1)
   }
+}
+
+/** RFC 3676 section 4.3. QUIRK: many lose the blank behind the dashes; then it is one where few lines follow, else a rule in a text. */
+function isSignature(lines: readonly Line[], at: number, end: number): boolean {
+  const text = lines[at]?.text ?? ''
+  if (text === '-- ') return true
+  if (text.trim() !== '--' || end - at > 4 * MAX_SIGNATURE) return false
+  return lines.slice(at + 1, end).filter(({ kind }) => kind === 'own').length <= MAX_SIGNATURE
 }
 
 /** Whether nothing of one's own follows in this stretch. */

@@ -175,6 +175,13 @@ test('a signature ends where a quote begins', () => {
   expect(reply('a -- b', '--- not one', '-- not one either')).toBe('a -- b\n--- not one\n-- not one either')
 })
 
+test('a rule of dashes with much below it is no signature, unless it is written as one', () => {
+  const below = Array.from({ length: 16 }, (_, at) => `line ${at}`)
+  expect(reply('Yes.', '--', ...below)).toContain('line 15')
+  expect(reply('Yes.', '--', ...below.slice(1))).toBe('Yes.')
+  expect(reply('Yes.', '-- ', ...below)).toBe('Yes.')
+})
+
 test('words that only look like such stay', () => {
   for (const text of [
     'From: the station\nwalk left.',
