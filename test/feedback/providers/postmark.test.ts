@@ -188,3 +188,16 @@ test('what cannot be written now is kept, and written later', async () => {
   faults.down = true
   await expect(takeCall(shaky.ctx, made.id, call)).rejects.toThrow()
 })
+
+test('an event costs three trips and three rows, and one that is told again reads only', async () => {
+  const sent = await sentMail()
+  const { say } = await postmarkOf(sent)
+  await say({ RecordType: 'Open' })
+  const cost = async () => {
+    Object.assign(world.tally, { trips: 0, written: 0, gets: 0, puts: 0 })
+    await say(delivery(sent.tokens[0]))
+    return { ...world.tally }
+  }
+  expect(await cost()).toMatchObject({ trips: 3, written: 3, gets: 0, puts: 0 })
+  expect(await cost()).toMatchObject({ trips: 2, written: 0, gets: 0, puts: 0 })
+})
