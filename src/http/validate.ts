@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import { concat } from '../base/bytes.ts'
 import { type FieldFault, Problem } from '../base/problem.ts'
 import { refuseMonsters } from './monsters.ts'
+import { reasonOf } from './reasons.ts'
 
 /** 10 MiB of attachments in base64 with room for the rest; a list of byte numbers is longer, and larger mail goes raw. */
 export const MAX_JSON_BYTES = 16 * 1024 * 1024
@@ -28,7 +29,7 @@ const MAX_FAULTS = 100
 /** Checks a value against a schema; every fault is told (of very many the first), the first in the message. */
 export function check<T extends z.ZodType>(schema: T, value: unknown, what: 'body' | 'query'): z.output<T> {
   refuseMonsters(value)
-  const read = schema.safeParse(value)
+  const read = schema.safeParse(value, { error: reasonOf })
   if (read.success) return read.data
   const { issues } = read.error
   // What is no object at all lacks no field.
@@ -50,11 +51,24 @@ function faultsOf(issue: z.core.$ZodIssue, value: unknown): FieldFault[] {
   }
   // The value as it was sent decides: zod calls null and what is absent by one code.
   if (at(value, issue.path) === undefined && issue.path.length > 0) return [{ path, reason: MISSING }]
-  if (issue.code === 'invalid_union') {
-    const reasons = issue.errors.flatMap((branch) => branch.map((inner) => inner.message))
-    return [{ path, reason: [...new Set(reasons)].join(', or ') || issue.message }]
-  }
+  if (issue.code === 'invalid_union') return unionFaults(issue, value, path)
   return [{ path, reason: issue.message }]
+}
+
+/** Where the value has the kind of one form alone, it is the faults inside that one; else all that it might have been. */
+function unionFaults(issue: z.core.$ZodIssueInvalidUnion, value: unknown, path: string): FieldFault[] {
+  const near = issue.errors.filter((branch) => branch.every((inner) => inner.path.length > 0 || !ofKind(inner)))
+  const [only, ...others] = near
+  if (only && others.length === 0) {
+    return only.flatMap((inner) => faultsOf({ ...inner, path: [...issue.path, ...inner.path] }, value))
+  }
+  const reasons = issue.errors.flatMap((branch) => branch.map((inner) => inner.message))
+  return [{ path, reason: [...new Set(reasons)].join(', or ') || issue.message }]
+}
+
+/** Whether it says that the value is of another kind altogether. */
+function ofKind({ code }: z.core.$ZodIssue): boolean {
+  return code === 'invalid_type' || code === 'invalid_value'
 }
 
 function pathText(path: readonly PropertyKey[]): string {

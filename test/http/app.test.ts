@@ -89,14 +89,14 @@ test('a body that nests without end exhausts nothing', async () => {
 
 test('every field at fault is told, a missing one first', async () => {
   const { key } = await newAccount()
-  const wrong = await call('POST', '/relays', {
+  const wrong = await call('POST', '/templates', {
     key,
-    body: { port: 'x', security: 'tls', colour: 'red', user: 'a\r\nb' },
+    body: { name: 'a\r\nb', alias: '?', colour: 'red', variables: 'x' },
   })
   expect(wrong.status).toBe(422)
   const told = await refusal(wrong)
-  expect(told).toMatchObject({ name: 'missing_required_field', message: 'Missing `host` field.' })
-  expect(told.fields?.map(({ path }) => path).sort()).toEqual(['colour', 'host', 'port', 'security', 'user'])
+  expect(told).toMatchObject({ name: 'missing_required_field', message: 'Missing `html` field.' })
+  expect(told.fields?.map(({ path }) => path).sort()).toEqual(['alias', 'colour', 'html', 'name', 'variables'])
   const shape = await call('POST', '/relays', { key, body: [1] })
   expect(shape.status).toBe(422)
   const query = await call('GET', '/domains?limit=1000', { key })

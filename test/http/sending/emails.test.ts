@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
-import { call } from '../support/api.ts'
-import { json, type Mailer, makeMailer } from './mail.ts'
+import { call } from '../../support/api.ts'
+import { json, type Mailer, makeMailer } from '../mail.ts'
 
 let me: Mailer
 

@@ -1,7 +1,7 @@
 import { Resend } from 'resend'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { call } from '../support/api.ts'
-import { json, makeMailer } from './mail.ts'
+import { call } from '../../support/api.ts'
+import { json, makeMailer } from '../mail.ts'
 
 const { key, address, domain } = await makeMailer()
 
