@@ -34,8 +34,13 @@ const FIRST_LOOK = 100
 /** Candidates of one look at most: ids of so many go into one statement. */
 const MOST_LOOK = 1000
 
-/** Messages put into the index before an answer: what came since the last sweep, and the question waits for it. */
+/** Messages put into the index before an answer, and the ms that may take: what came since the last sweep, and the question waits for it. */
 const MOST_INDEXED = 64
+const MOST_WAIT = 2000
+
+/** The same for what goes on after the answer, which has half a minute. */
+const MOST_INDEXED_LATER = 500
+const MOST_WAIT_LATER = 20_000
 
 /** @throws Problem invalid_parameter, not_found (mailbox), service_unavailable. */
 export async function search(ctx: Caller, q: string, narrowed: Narrowed, page: Page): Promise<Search> {
@@ -75,15 +80,21 @@ async function begin(ctx: Caller, db: Database, look: Look, from: string | undef
   return { ...bounded, hits: (await ask(ctx, db, bounded)).hits }
 }
 
-/** Nobody is refused because the index is a little behind: what could be put in is found, the rest by the next search. */
+/** Nobody is refused because the index is a little behind: what could be put in, the newest first, is found; the rest by a later search. */
 async function bringUp(
   ctx: Caller,
   db: Database,
   seq: number,
   cursor: Awaited<ReturnType<typeof lookUp>>['cursor'],
 ): Promise<void> {
+  const upTo = async (documents: number, wait: number) => {
+    const budget = { documents, until: ctx.now() + wait }
+    const done = await catchUp(ctx, db, ctx.account, { seq, cursor }, budget)
+    if (done) noteKnown(ctx, seq)
+    return done
+  }
   try {
-    if (await catchUp(ctx, db, ctx.account, { seq, cursor }, { documents: MOST_INDEXED })) noteKnown(ctx, seq)
+    if (!(await upTo(MOST_INDEXED, MOST_WAIT))) ctx.later(upTo(MOST_INDEXED_LATER, MOST_WAIT_LATER))
   } catch (error) {
     ctx.log('warn', 'the search index could not be brought up to date', { error: describeError(error) })
   }

@@ -31,8 +31,8 @@ const MAX_CHARACTERS = 1024 * 1024
 /** Messages read at once; a Worker has six connections. */
 const AT_ONCE = 6
 
-/** Documents that may still be made. */
-export type Budget = { documents: number }
+/** Documents that may still be made, and the ms after which no more is begun. */
+export type Budget = { documents: number; until: number }
 
 /** Brings the index up to the account's step `seq`, as far as the budget goes; answers whether it is there now, the past aside. */
 export async function catchUp(
@@ -47,6 +47,11 @@ export async function catchUp(
   if (!at.cursor && at.seq >= LOST) {
     cursor = { high: at.seq, low: TOP, clearing: false }
     await writeIndex(db, account.number, { cursor })
+  }
+  // Whoever looks after a flood of mail looks for the newest of it; the pages before come in their turn.
+  if (at.seq - cursor.high > PAGE) {
+    const { entered } = await readSteps(ctx.stores, account, at.seq - PAGE, at.seq)
+    await putIn(ctx, db, account, entered, { ...budget, documents: Math.ceil(budget.documents / 2) })
   }
   while (cursor.high < at.seq) {
     const to = Math.min(at.seq, cursor.high + PAGE)
@@ -85,7 +90,7 @@ export async function emptySome(db: Database, account: Pick<AccountRef, 'number'
   return false
 }
 
-/** Makes the documents of those candidates that are not in the index as they are now; false where the budget ended before. */
+/** Makes the documents of those candidates that are not in the index as they are now, the newest first; false where the budget ended before. */
 async function putIn(
   ctx: Context,
   db: Database,
@@ -99,9 +104,9 @@ async function putIn(
     account.number,
     candidates.map(({ n }) => n),
   )
-  const missing = candidates.filter(({ n, raw }) => indexed.get(n) !== raw)
+  const missing = candidates.filter(({ n, raw }) => indexed.get(n) !== raw).sort((a, b) => b.n - a.n)
   for (let at = 0; at < missing.length; at += MAX_DOCUMENTS) {
-    if (budget.documents <= 0) return false
+    if (budget.documents <= 0 || ctx.now() > budget.until) return false
     const some = missing.slice(at, at + MAX_DOCUMENTS)
     budget.documents -= some.length
     await putSome(ctx, db, account, some)

@@ -107,8 +107,8 @@ export async function writeIndex(
   // In the order of their places: the index begins a new tree of words wherever it must go back.
   const ordered = documents.toSorted((a, b) => a.n - b.n)
   await runBatch(db, [
-    ...ordered.flatMap((document) => replace(account, document)),
-    ...chunks(gone, IDS_A_MATCH).map((ids) => removeAll(account, ids)),
+    ...chunks([...gone, ...ordered.map(({ message }) => message)], IDS_A_MATCH).map((ids) => removeAll(account, ids)),
+    ...ordered.map((document) => insert(account, document)),
     ...(cursor ? [moveCursor(account, cursor)] : []),
   ])
 }
@@ -162,18 +162,14 @@ function selectCursor(account: number): SQL {
   return sql`SELECT high, low, clearing FROM cursors WHERE account = ${account}`
 }
 
-/** Deleting what is not there writes nothing. */
-function replace(account: number, document: Document): SQL[] {
+function insert(account: number, document: Document): SQL {
   const { n, message, raw, subject, sender, recipients, copies, files, body, facts } = document
-  const rowid = whole(base(account) + n)
-  return [
-    sql`DELETE FROM words WHERE rowid = ${rowid}`,
-    sql`INSERT INTO words (rowid, message, raw, subject, sender, recipients, copies, files, body, facts)
-      VALUES (${rowid}, ${message}, ${raw}, ${subject}, ${sender}, ${recipients}, ${copies}, ${files}, ${body},
-        ${`${facts} ${idFact(message)}`})`,
-  ]
+  return sql`INSERT INTO words (rowid, message, raw, subject, sender, recipients, copies, files, body, facts)
+    VALUES (${whole(base(account) + n)}, ${message}, ${raw}, ${subject}, ${sender}, ${recipients}, ${copies}, ${files},
+      ${body}, ${`${facts} ${idFact(message)}`})`
 }
 
+/** Wherever they stand: a draft that was sent has the id of before, and another place. What is not there costs nothing. */
 function removeAll(account: number, ids: string[]): SQL {
   return sql`DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE words MATCH ${ids.map(idTerm).join(' OR ')}
     AND ${ofAccount(account)})`

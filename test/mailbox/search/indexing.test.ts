@@ -8,6 +8,8 @@ import { sweepSearch } from '../../../src/mailbox/search/sweep.ts'
 import { runBatch } from '../../../src/store/mail/change.ts'
 import { findMessage } from '../../../src/store/mail/reading.ts'
 import { searchOf } from '../../../src/store/stores.ts'
+import { createDraft, updateDraft } from '../../../src/submission/drafts/drafts.ts'
+import { sendDraft } from '../../../src/submission/drafts/send.ts'
 import { noFaults } from '../../support/faults.ts'
 import { makeAccount, makeWorld } from '../../support/world.ts'
 import { file } from '../mail.ts'
@@ -273,4 +275,25 @@ test('an account that is deleted leaves nothing in the index', async () => {
   expect(await rows(ctx)).toBe(0)
   expect(await cursorOf(ctx)).toBeUndefined()
   expect(await rows(other)).toBe(2)
+})
+
+test('a draft is found by what it says now; sent, it is found once and as the sent mail', async () => {
+  const ctx = await makeAccount(world)
+  const { id } = await createDraft(ctx, { from: ctx.address, to: 'ann@far.test', subject: 'Plans', text: 'erstens' })
+  expect(await found(ctx, 'erstens')).toEqual([id])
+  await updateDraft(ctx, id, { text: 'zweitens' })
+  expect(await found(ctx, 'erstens')).toEqual([])
+  expect(await found(ctx, 'zweitens in:drafts')).toEqual([id])
+  await sendDraft(ctx, id, {}, undefined)
+  expect(await found(ctx, 'zweitens')).toEqual([id])
+  expect(await found(ctx, 'in:drafts')).toEqual([])
+  expect(await rows(ctx)).toBe(1)
+})
+
+test('after a flood of mail the newest is found first, and the rest when the answer is given', async () => {
+  const ctx = await makeAccount(world)
+  const ids = await mails(ctx, 100)
+  expect(await found(ctx, 'salom')).toEqual(ids.slice(0, 64))
+  await world.idle()
+  expect(await found(ctx, 'salom')).toEqual(ids)
 })
