@@ -4,6 +4,8 @@ import { expect, test } from 'vitest'
 import { RunRulesBody } from '../../src/contract/rules/routes.ts'
 import { runRules } from '../../src/reception/rules/run.ts'
 import { sweepRuleRuns } from '../../src/reception/rules/sweep.ts'
+import { claimTasks } from '../../src/store/mail/tasks.ts'
+import { RULE_RUN, readRun, stepRun } from '../../src/store/receiving/runs.ts'
 import { call, operator } from '../support/api.ts'
 import { noFaults } from '../support/faults.ts'
 import { makeWorld } from '../support/world.ts'
@@ -328,6 +330,26 @@ test('a run that is cut off at any write is made good, and what it leaves to oth
       expect(await ask('GET', '/mailboxes/inbox', key)).toMatchObject({ total: 0, unread: 0 })
     }
   }
+})
+
+test('who lost a run to another notes nothing and leaves nothing to anybody', async () => {
+  const owner = await newAccount('lost.test')
+  const id = await begin(owner)
+  const ctx = await present()
+  const db = ctx.stores.directory
+  const claim = { token: 'mine', now: ctx.now(), until: ctx.now() + 1000, limit: 10 }
+  const task = (await claimTasks(db, [RULE_RUN], claim)).find(({ ref }) => ref === id) ?? expect.fail('it was due')
+  const step = {
+    state: readRun(task.state),
+    until: ctx.now(),
+    owed: [{ kind: 'forward', ref: 'm', due: 0, state: {} }],
+  }
+  await db.run(sql`UPDATE tasks SET claim = 'theirs' WHERE ref = ${id}`)
+  expect(await stepRun(db, task, step)).toBe(false)
+  expect(await db.all(sql`SELECT 1 FROM tasks WHERE account = ${owner.account} AND kind = 'forward'`)).toEqual([])
+  await db.run(sql`UPDATE tasks SET claim = 'mine' WHERE ref = ${id}`)
+  expect(await stepRun(db, task, step)).toBe(true)
+  expect(await db.all(sql`SELECT 1 FROM tasks WHERE account = ${owner.account} AND kind = 'forward'`)).toHaveLength(1)
 })
 
 test('only so many runs go on at a time', async () => {

@@ -131,6 +131,15 @@ test('forwarding by address and by rules is one task, stored with the mail, and 
   expect(world.woken).toContainEqual({ what: 'owed', account: owner.account.id })
 })
 
+test('the same mail offered again owes nothing again', async () => {
+  const owner = await makeAccount(world)
+  await patchAddress(owner, owner.address, { forward_to: ['one@y.test'] })
+  const { id } = await arrive(owner)
+  sent--
+  expect(await arrive(owner, ['Received: from elsewhere by here'])).toEqual({ id, duplicate: true })
+  expect(await tasks(owner)).toHaveLength(1)
+})
+
 test('mail that went round is stored and sent no further', async () => {
   const owner = await makeAccount(world)
   await patchAddress(owner, owner.address, { forward_to: ['one@y.test'] })

@@ -179,6 +179,7 @@ test('the first rule that says where a mail goes decides; all else adds up', () 
     rule([], { id: 'a', name: 'A', actions: [{ keyword: 'one' }, junk] }),
     rule([], { id: 'b', name: 'B', actions: [{ drop: true }, { keyword: 'two' }, { forward: ['f@x.test'] }] }),
     rule([], { id: 'c', name: 'C', actions: [{ reject: 'no' }] }),
+    rule([], { id: 'e', name: 'E', actions: [{ move: 'archive', box: { number: 4, name: 'archive' } }] }),
     rule([], {
       id: 'd',
       name: 'D',
@@ -192,7 +193,7 @@ test('the first rule that says where a mail goes decides; all else adds up', () 
     keywords: ['one', 'two'],
     forward: ['f@x.test', 'g@x.test'],
     tell: [{ id: 'd', name: 'D' }],
-    matched: [{ id: 'a' }, { id: 'b' }, { id: 'c' }, { id: 'd' }],
+    matched: [{ id: 'a' }, { id: 'b' }, { id: 'c' }, { id: 'e' }, { id: 'd' }],
   })
   expect(ruling.reject).toBeUndefined()
 })
