@@ -98,3 +98,10 @@ test('the operator’s address for complaints serves all accounts, and the repor
   )
   expect(rows).toHaveLength(1)
 })
+
+test('a mail that is no report is not read for one', async () => {
+  const sent = await sentMail()
+  Object.assign(world.tally, { gets: 0 })
+  await arrives(sent.owner.address, `Subject: Hi\r\n\r\nReturn-Path: <${sent.tokens[0]}@send.x.test>\r\n`)
+  expect(world.tally.gets).toBe(0)
+})
