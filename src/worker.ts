@@ -4,6 +4,7 @@ import { Problem, type ProblemCode } from './base/problem.ts'
 import { makeKeyring } from './base/seal.ts'
 import { type Config, readConfig } from './config.ts'
 import type { Context } from './context.ts'
+import { sweepMoving } from './directory/moving/sweep.ts'
 import { sweepDirectory } from './directory/sweep.ts'
 import { takeCloudflareEvents } from './feedback/cloudflare.ts'
 import { sweepFeedback } from './feedback/sweep.ts'
@@ -87,6 +88,7 @@ type Sweeps = Record<string, (ctx: Context) => Promise<void>>
 
 /** What is taken up at once where somebody woke us for tasks; the sweep takes it up too. */
 const OWED: Sweeps = {
+  moving: sweepMoving,
   rules: sweepRuleRuns,
 }
 

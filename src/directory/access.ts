@@ -2,6 +2,7 @@
 import { sha256Hex } from '../base/seal.ts'
 import type { Access, Context } from '../context.ts'
 import { findKey, touchKey } from '../store/directory/keys.ts'
+import { beingMoved } from '../store/settle.ts'
 import type { AccountRef } from '../store/stores.ts'
 import { makeRecent } from './recent.ts'
 
@@ -21,13 +22,14 @@ const MAX_TOKEN = 200
 
 const recent = makeRecent<Recognised>()
 
-/** Finds the owner of a key; undefined where nobody's. */
+/** Finds the owner of a key; undefined where nobody's. @throws Problem service_unavailable while the account is being moved. */
 export async function recognise(ctx: Context, token: string): Promise<Recognised | undefined> {
   if (token.length > MAX_TOKEN) return undefined
   const hash = await sha256Hex(token)
   const held = recent.get(ctx, hash)
   if (held) return held
   const row = await findKey(ctx.stores, hash)
+  if (row?.accountState === 'waiting') throw beingMoved()
   if (row?.accountState !== 'active') return undefined
   const lately = ctx.now() - TOUCH_MS
   if ((row.lastUsedAt ?? 0) < lately) ctx.later(touchKey(ctx.stores, hash, ctx.now(), lately))

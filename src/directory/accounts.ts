@@ -18,6 +18,8 @@ import {
 } from '../store/directory/accounts.ts'
 import type { Once } from '../store/idempotency.ts'
 import { MAILBOXES } from '../store/mail/shapes.ts'
+import { beingMoved } from '../store/settle.ts'
+import { leastLoaded } from '../store/shards/opening.ts'
 import { type AccountRef, INSTANCE } from '../store/stores.ts'
 import { forgetKeysOf } from './access.ts'
 import { createOnce } from './create.ts'
@@ -27,15 +29,16 @@ import { listPage } from './list.ts'
 /** What the operator acts for who names no account: what belongs to the instance. */
 export const instanceAccount: AccountRef = INSTANCE
 
-/** The account with this id, if it is open. @throws Problem not_found. */
+/** The account with this id, if it is open. @throws Problem not_found; service_unavailable while it is being moved. */
 export async function findAccount(ctx: Context, id: string): Promise<AccountRef> {
-  return refOf(await findRow(ctx, id))
+  return refOf(mustBeOpen(await findRow(ctx, id)))
 }
 
-/** The account with this number, if it is open: what a proof of our own names it by. */
+/** The account with this number, if it is open: what a proof of our own names it by. @throws Problem service_unavailable while it is being moved. */
 export async function findAccountByNumber(ctx: Context, number: number): Promise<AccountRef | undefined> {
   const row = await findAccountRowByNumber(ctx.stores, number)
-  return row?.state === 'active' ? refOf(row) : undefined
+  if (!row || row.state === 'closing') return undefined
+  return refOf(mustBeOpen(row))
 }
 
 /** Makes an account with its first key, whose token is shown here and never again. */
@@ -51,6 +54,7 @@ export async function createAccount(ctx: Context, body: NewAccountBody, once?: O
       storageBytes: body.quota?.storage_bytes ?? null,
       sendsPerDay: body.quota?.sends_per_day ?? null,
       settings: settingsOf(body.quota?.requests_per_second),
+      mailDb: await placeFor(ctx, body.database),
       now,
       key: {
         id: key.id,
@@ -62,11 +66,27 @@ export async function createAccount(ctx: Context, body: NewAccountBody, once?: O
       mailboxes: MAILBOXES.map(({ name, role }) => ({ id: newId(ctx), name, role })),
     }
     return {
-      answer: { ...show({ ...account, createdAt: now }), api_key: key },
+      answer: { ...show({ ...account, createdAt: now, state: 'active' }), api_key: key },
       insert: (keeping) => insertAccount(ctx.stores, account, keeping),
       exists: async () => (await findAccountRow(ctx.stores, id)) !== undefined,
       refusal: async () => new Problem('service_unavailable', 'The account was not made.', { retryAfter: 1 }),
     }
+  })
+}
+
+/** The database that was asked for, else the one with the fewest accounts. */
+async function placeFor(ctx: Context, wanted: string | undefined): Promise<string> {
+  if (wanted === undefined) return leastLoaded(ctx.stores)
+  if (!ctx.stores.mail.has(wanted)) throw noSuchDatabase(ctx, 'database', wanted)
+  return wanted
+}
+
+/** The refusal of a database that is not bound, with those that are. */
+export function noSuchDatabase(ctx: Context, path: string, wanted: string): Problem {
+  const reason = `no mail database is bound as ${JSON.stringify(wanted)}`
+  return new Problem('validation_error', `Invalid \`${path}\`: ${reason}.`, {
+    fields: [{ path, reason }],
+    fix: `There are: ${[...ctx.stores.mail.keys()].sort().join(', ')}.`,
   })
 }
 
@@ -98,13 +118,18 @@ export async function patchAccount(ctx: Context, id: string, patch: AccountPatch
 
 async function findRow(ctx: Context, id: string): Promise<AccountRow> {
   const row = await findAccountRow(ctx.stores, id)
-  if (row?.state !== 'active') throw notFound('Account')
+  if (!row || row.state === 'closing') throw notFound('Account')
+  return row
+}
+
+function mustBeOpen(row: AccountRow): AccountRow {
+  if (row.state !== 'active') throw beingMoved()
   return row
 }
 
 type Shown = Pick<
   AccountRow,
-  'id' | 'name' | 'createdAt' | 'storageBytes' | 'sendsPerDay' | 'addressLimit' | 'settings'
+  'id' | 'name' | 'createdAt' | 'storageBytes' | 'sendsPerDay' | 'addressLimit' | 'settings' | 'state' | 'mailDb'
 >
 
 function show(row: Shown) {
@@ -113,6 +138,8 @@ function show(row: Shown) {
     id: row.id,
     name: row.name,
     created_at: isoTime(row.createdAt),
+    state: row.state === 'closing' ? ('active' as const) : row.state,
+    database: row.mailDb,
     quota: {
       storage_bytes: row.storageBytes,
       sends_per_day: row.sendsPerDay,

@@ -5,7 +5,7 @@ import { type Context, newToken } from '../context.ts'
 import { findAccountRow, refOf } from '../store/directory/accounts.ts'
 import { closeAccount, DELETE_ACCOUNT, removeAccount, removeSome, STEPS } from '../store/directory/closing.ts'
 import { advanceTask, claimTasks, finishTask, postponeTask, type Task } from '../store/mail/tasks.ts'
-import { settle } from '../store/settle.ts'
+import { beingMoved, settle } from '../store/settle.ts'
 import type { AccountRef } from '../store/stores.ts'
 import { forgetKeysOf } from './access.ts'
 import { forgetRelays } from './relays/next-hop.ts'
@@ -25,9 +25,10 @@ const STEPS_PER_TICK = 40
 
 const ACCOUNTS_PER_TICK = 4
 
-/** Closes an account: its keys stop, nothing can come in; what it has is removed by the sweep. @throws Problem not_found. */
+/** Closes an account: its keys stop, nothing can come in; what it has is removed by the sweep. @throws Problem not_found; service_unavailable while it is being moved. */
 export async function deleteAccount(ctx: Context, id: string) {
   const row = await findAccountRow(ctx.stores, id)
+  if (row?.state === 'opening' || row?.state === 'moving') throw beingMoved()
   if (row?.state !== 'active') throw notFound('Account')
   const begin: Standing = { round: 1, step: 0 }
   const closed = await settle(

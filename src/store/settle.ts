@@ -35,6 +35,14 @@ export function unknownOutcome(): Problem {
   })
 }
 
+/** For an account that is on its way to another database. */
+export function beingMoved(): Problem {
+  return new Problem('service_unavailable', 'The account is being moved to another database; nothing was stored.', {
+    fix: 'Try again in a few minutes: all of it will be there.',
+    retryAfter: 60,
+  })
+}
+
 export function nothingStored(): Problem {
   return new Problem('service_unavailable', 'Storage is not available; nothing was stored.', {
     fix: 'Try again in a few seconds.',

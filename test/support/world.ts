@@ -28,7 +28,14 @@ export type World = {
 export const START = Date.UTC(2026, 10, 23, 12)
 
 export async function makeWorld(
-  given: { net?: Partial<Net>; config?: Partial<Config>; faults?: Faults; searchFaults?: Faults } = {},
+  given: {
+    net?: Partial<Net>
+    config?: Partial<Config>
+    faults?: Faults
+    searchFaults?: Faults
+    /** Further mail databases, each under faults of its own. */
+    shards?: Record<'MAIL_2' | 'MAIL_3', Faults>
+  } = {},
 ): Promise<World> {
   let now = START
   let drawn = 0
@@ -37,6 +44,10 @@ export async function makeWorld(
   const tally = newTally()
   const config = { ...readConfig({ ...env, LOCAL: 'true' }), ...given.config }
   const search = given.searchFaults ? faultyDatabase(env.SEARCH, given.searchFaults) : env.SEARCH
+  const shards = given.shards && {
+    MAIL_2: faultyDatabase(env.MAIL_2, given.shards.MAIL_2),
+    MAIL_3: faultyDatabase(env.MAIL_3, given.shards.MAIL_3),
+  }
   const refuse = async () => {
     throw new Error('this test has no network')
   }
@@ -44,11 +55,11 @@ export async function makeWorld(
     config,
     stores: given.faults
       ? openStores(
-          { DB: faultyDatabase(env.DB, given.faults), SEARCH: search },
+          { DB: faultyDatabase(env.DB, given.faults), SEARCH: search, ...shards },
           faultyBucket(env.RAW, given.faults),
           tally,
         )
-      : openStores({ DB: env.DB, SEARCH: search }, env.RAW, tally),
+      : openStores({ DB: env.DB, SEARCH: search, ...shards }, env.RAW, tally),
     keyring: await makeKeyring(config.SECRET),
     log: () => {},
     requestId: 'test',
@@ -89,6 +100,7 @@ const BOXES = ['Inbox', 'Sent', 'Drafts', 'Archive', 'Junk', 'Trash']
 export async function makeAccount(
   world: World,
   domain = `d${counter++}.test`,
+  mailDb = 'DB',
 ): Promise<Caller & { domain: string; address: string }> {
   const { ctx } = world
   const id = uuidv7(ctx.now(), crypto.getRandomValues(new Uint8Array(10)))
@@ -98,6 +110,7 @@ export async function makeAccount(
     addressLimit: null,
     storageBytes: null,
     sendsPerDay: null,
+    mailDb,
     now: ctx.now(),
     key: { id, hash: id, name: 'first', permission: 'full_access', scopes: ACCOUNT_SCOPES },
     mailboxes: BOXES.map((name, at) => ({

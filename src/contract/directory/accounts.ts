@@ -18,10 +18,15 @@ const Quota = z
 
 const Name = HeaderText.min(1).max(200)
 
+const Database = z.string().min(1).max(64).meta({ description: 'The binding of a mail database.', example: 'MAIL_2' })
+
 export const NewAccountBody = z
   .strictObject({
     name: Name.meta({ example: 'Demo' }),
     quota: Quota.partial().optional(),
+    database: Database.optional().meta({
+      description: 'Where its mail is to lie; else where the fewest accounts are.',
+    }),
   })
   .meta({ id: 'NewAccount' })
 
@@ -38,6 +43,10 @@ const fields = {
   id: Id,
   name: z.string(),
   created_at: Time,
+  state: z.enum(['opening', 'active', 'moving']).meta({
+    description: 'Whether it is served; one that is being made or moved is in a moment, and loses nothing meanwhile.',
+  }),
+  database: Database,
   quota: Quota,
 }
 
@@ -115,6 +124,55 @@ export const PatchAccount = route({
   body: AccountPatch,
   answer: AccountWithUsage,
   problems: ['not_found'],
+})
+
+export const MoveAccountBody = z.strictObject({ to: Database }).meta({ id: 'MoveAccount' })
+
+export type MoveAccountBody = z.output<typeof MoveAccountBody>
+
+export const AccountMove = z
+  .object({
+    object: z.literal('account_move'),
+    account: Id,
+    from: Database,
+    to: Database,
+    step: z.enum(['close', 'drain', 'copy', 'compare', 'switch', 'open', 'back']),
+    tables_done: z.int(),
+    tables: z.int(),
+    since: Time.meta({ description: 'When the step began.' }),
+  })
+  .meta({ id: 'AccountMove' })
+
+export const MoveAccount = route({
+  method: 'POST',
+  path: '/accounts/:id/move',
+  tag,
+  summary:
+    'Move an account’s mail to another database. It is closed meanwhile: senders and programs are told to try again.',
+  scope,
+  body: MoveAccountBody,
+  answer: AccountMove,
+  problems: ['not_found', 'conflict', 'validation_error'],
+})
+
+export const GetAccountMove = route({
+  method: 'GET',
+  path: '/accounts/:id/move',
+  tag,
+  summary: 'How far the move of an account has come; not found once it is over.',
+  scope,
+  answer: AccountMove,
+  problems: ['not_found'],
+})
+
+export const CancelAccountMove = route({
+  method: 'DELETE',
+  path: '/accounts/:id/move',
+  tag,
+  summary: 'Take a move back before the new database has become the true one; the account opens where it was.',
+  scope,
+  answer: AccountMove,
+  problems: ['not_found', 'conflict'],
 })
 
 export const DeleteAccount = route({

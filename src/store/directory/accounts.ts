@@ -1,10 +1,11 @@
 /** Accounts: the row in the directory, and with it counters and mailboxes in the database that holds its mail. */
-import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { and, eq, ne, type SQL, sql } from 'drizzle-orm'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
 import { runBatch } from '../mail/change.ts'
 import { accounts } from '../schema/directory.ts'
 import { counters } from '../schema/mail.ts'
-import { type AccountRef, FIRST_MAIL_DB, INSTANCE, mailOf, type Stores } from '../stores.ts'
+import { type FirstMailbox, makeReady, OPEN_ACCOUNT, type Opening, openAccount } from '../shards/opening.ts'
+import { type AccountRef, INSTANCE, mailOf, type Stores } from '../stores.ts'
 import { type Page, pageBy } from './page.ts'
 
 export type AccountRow = typeof accounts.$inferSelect
@@ -19,34 +20,40 @@ export type NewAccount = {
   settings?: string | null
   now: number
   key: { id: string; hash: string; name: string; permission: string; scopes: readonly string[] }
-  /** Ids of the mailboxes that every account has, in the order of their numbers. */
-  mailboxes: readonly { id: string; name: string; role: string }[]
+  /** Which database its mail is to lie in. */
+  mailDb: string
+  mailboxes: readonly FirstMailbox[]
 }
 
-/** Makes the account, its first key, counters and mailboxes: in one batch where its mail lies in the directory's database. False where the answer is kept already. */
+/**
+ * Makes the account, its first key, counters and mailboxes: in one batch where its mail lies in the directory's database;
+ * else it opens once the other database has its part, which is owed until then. False where the answer is kept already.
+ */
 export async function insertAccount(stores: Stores, account: NewAccount, keeping?: Keeping): Promise<boolean> {
-  const { id, now, key } = account
-  const mailDb = FIRST_MAIL_DB
+  const { id, now, key, mailDb, mailboxes } = account
   const free = keeping ? notAnswered(INSTANCE.number, keeping.once, now) : sql`1`
   const made = sql`EXISTS (SELECT 1 FROM accounts WHERE id = ${id})`
-  const number = sql`(SELECT number FROM accounts WHERE id = ${id})`
+  const number = sql`SELECT number FROM accounts WHERE id = ${id}`
+  const beside = mailOf(stores, account) === stores.directory
+  const opening: Opening = { mailboxes, now }
   const [inserted] = await runBatch(stores.directory, [
     sql`INSERT INTO accounts (id, name, state, mail_db, address_limit, storage_bytes, sends_per_day, settings, created_at)
-      SELECT ${id}, ${account.name}, 'active', ${mailDb}, ${account.addressLimit}, ${account.storageBytes},
-        ${account.sendsPerDay}, ${account.settings ?? null}, ${now} WHERE ${free} RETURNING number`,
+      SELECT ${id}, ${account.name}, ${beside ? 'active' : 'opening'}, ${mailDb}, ${account.addressLimit},
+        ${account.storageBytes}, ${account.sendsPerDay}, ${account.settings ?? null}, ${now} WHERE ${free} RETURNING number`,
     sql`INSERT INTO api_keys (hash, id, account, name, permission, scopes, created_at)
       SELECT ${key.hash}, ${key.id}, number, ${key.name}, ${key.permission}, ${JSON.stringify(key.scopes)}, ${now}
       FROM accounts WHERE id = ${id}`,
-    sql`INSERT INTO counters (account, account_id, state, seq, bytes, messages, boxes, last_mailbox, day, sent,
-        storage_bytes, sends_per_day, listeners)
-      SELECT number, id, 'active', 0, 0, 0, '{}', ${account.mailboxes.length}, 0, 0, storage_bytes, sends_per_day, 0
-      FROM accounts WHERE id = ${id}`,
-    sql`INSERT INTO mailboxes (account, number, id, name, role, uidvalidity, created_at)
-      SELECT ${number}, key + 1, value ->> 'id', value ->> 'name', value ->> 'role', ${Math.floor(now / 1000)}, ${now}
-      FROM json_each(${JSON.stringify(account.mailboxes)}) WHERE ${made}`,
+    ...(beside
+      ? makeReady(number, { id, now, mailboxes, quota: account })
+      : [
+          sql`INSERT INTO tasks (kind, account, ref, due, attempts, state)
+            SELECT ${OPEN_ACCOUNT}, number, id, ${now}, 0, ${JSON.stringify(opening)} FROM accounts WHERE id = ${id}`,
+        ]),
     ...(keeping ? [keepAnswer(INSTANCE.number, keeping.once, now, keeping.status, keeping.answer, made)] : []),
   ])
-  return inserted !== undefined && inserted.length > 0
+  const row = inserted?.[0]
+  if (row && !beside) await openAccount(stores, { ...account, number: Number(row.number) }, opening)
+  return row !== undefined
 }
 
 /** The account with this id, in whatever state. */
@@ -66,13 +73,13 @@ export async function findAccountRowByNumber(stores: Stores, number: number): Pr
   return row
 }
 
-/** A page of the accounts that are open, newest first. */
+/** A page of the accounts that are not being removed, newest first. */
 export async function listAccountRows(stores: Stores, page: Page): Promise<AccountRow[]> {
   const { where, orderBy, limit } = pageBy(accounts.id, page)
   return stores.directory
     .select()
     .from(accounts)
-    .where(and(eq(accounts.state, 'active'), ...where))
+    .where(and(ne(accounts.state, 'closing'), ...where))
     .orderBy(orderBy)
     .limit(limit)
 }

@@ -3,7 +3,9 @@ import { type SQL, sql } from 'drizzle-orm'
 import { type Row, runBatch } from '../mail/change.ts'
 import { addTask, endTask, type Task } from '../mail/tasks.ts'
 import { deleteRaw, listRaw, prefixesOf } from '../objects.ts'
-import { clearSome } from '../search/words.ts'
+import { forgetSome } from '../search/words.ts'
+import { dropSome } from '../shards/copy.ts'
+import { MOVED_TABLES } from '../shards/tables.ts'
 import { type AccountRef, type Database, mailOf, type Stores, searchOf } from '../stores.ts'
 import { dropDomainStep } from './domain-removal.ts'
 
@@ -31,21 +33,10 @@ export const STEPS = [
   'counters',
   'api_keys',
   'relays',
-  'handed',
   'providers',
   'rules',
-  'webhooks',
-  'dispatches',
-  'messages',
-  'events',
-  'mailboxes',
-  'idempotency',
-  'suppressions',
-  'templates',
-  'template_versions',
-  'unsubscribes',
-  'auto_replies',
-  'tasks',
+  'mail',
+  'answers',
   'objects',
   'search',
   'forward_targets',
@@ -57,56 +48,23 @@ export type Step = (typeof STEPS)[number]
 
 /** Does a bounded part of a step; true once nothing of it is left. */
 export async function removeSome(stores: Stores, account: AccountRef, step: Step, now: number): Promise<boolean> {
-  const mail = mailOf(stores, account)
   const { number } = account
   switch (step) {
     case 'counters':
-      await runBatch(mail, [closeCounters(account)])
+      await runBatch(mailOf(stores, account), [closeCounters(account)])
       return true
-    case 'api_keys':
-      return dropRows(stores.directory, 'api_keys', 'hash', sql`account = ${number}`)
-    case 'relays':
-      return dropRows(stores.directory, 'relays', 'account, id', sql`account = ${number}`)
-    case 'handed':
-      return dropRows(stores.directory, 'handed', 'day, id', sql`account = ${number}`)
-    case 'providers':
-      return dropRows(stores.directory, 'providers', 'account, id', sql`account = ${number}`)
-    case 'rules':
-      return dropRows(stores.directory, 'rules', 'account, id', sql`account = ${number}`)
-    case 'webhooks':
-      return dropRows(mail, 'webhooks', 'account, id', sql`account = ${number}`)
-    case 'dispatches':
-      return dropRows(mail, 'dispatches', 'account, webhook, seq', sql`account = ${number}`)
-    case 'messages':
-      return dropRows(mail, 'messages', 'account, direction, id', sql`account = ${number}`)
-    case 'events':
-      return dropRows(mail, 'events', 'account, seq', sql`account = ${number}`)
-    case 'mailboxes':
-      return dropRows(mail, 'mailboxes', 'account, number', sql`account = ${number}`)
-    case 'idempotency':
-      return dropAnswers(stores, mail, number, now)
-    case 'suppressions':
-      return dropRows(mail, 'suppressions', 'account, email', sql`account = ${number}`)
-    case 'templates':
-      return dropRows(mail, 'templates', 'account, id', sql`account = ${number}`)
-    case 'template_versions':
-      return dropRows(mail, 'template_versions', 'account, template, version', sql`account = ${number}`)
-    case 'unsubscribes':
-      return dropRows(mail, 'unsubscribes', 'account, list, email', sql`account = ${number}`)
-    case 'auto_replies':
-      return dropRows(mail, 'auto_replies', 'account, address, sender', sql`account = ${number}`)
-    case 'tasks':
-      return dropRows(mail, 'tasks', 'kind, account, ref', sql`account = ${number} AND kind <> ${DELETE_ACCOUNT}`)
+    case 'mail':
+      return dropMail(mailOf(stores, account), number, now)
+    case 'answers':
+      return dropMail(stores.directory, number, now, ['idempotency'])
     case 'objects':
       return dropObjects(stores, number)
     case 'search':
       return dropWords(stores, account)
-    case 'forward_targets':
-      return dropRows(stores.directory, 'forward_targets', 'account, email', sql`account = ${number}`)
-    case 'addresses':
-      return dropRows(stores.directory, 'addresses', 'address', sql`account = ${number}`)
     case 'domains':
       return dropDomain(stores, number)
+    default:
+      return dropRows(stores.directory, step, number)
   }
 }
 
@@ -127,26 +85,35 @@ function closeCounters(account: AccountRef): SQL {
   return sql`UPDATE counters SET state = 'closing' WHERE account = ${account.number}`
 }
 
-type Table = Exclude<Step, 'counters' | 'objects' | 'search' | 'domains'>
+/** The key of each table of the directory that is emptied here. */
+const KEYS = {
+  api_keys: 'hash',
+  relays: 'account, id',
+  providers: 'account, id',
+  rules: 'account, id',
+  forward_targets: 'account, email',
+  addresses: 'address',
+} as const
 
 /** Names of tables and columns come from the code above alone. */
-async function dropRows(db: Database, table: Table, key: string, which: SQL): Promise<boolean> {
+async function dropRows(db: Database, table: keyof typeof KEYS, account: number): Promise<boolean> {
   const name = sql.raw(table)
-  const columns = sql.raw(key)
+  const columns = sql.raw(KEYS[table])
   const gone = await first(
     db,
-    sql`DELETE FROM ${name} WHERE (${columns}) IN (SELECT ${columns} FROM ${name} WHERE ${which} LIMIT ${ROWS}) RETURNING 1`,
+    sql`DELETE FROM ${name} WHERE (${columns}) IN (SELECT ${columns} FROM ${name} WHERE account = ${account} LIMIT ${ROWS}) RETURNING 1`,
   )
   return gone.length < ROWS
 }
 
-/** Answers lie by day: these are the days that can still have any. Those of the directory's own requests lie there. */
-async function dropAnswers(stores: Stores, mail: Database, account: number, now: number): Promise<boolean> {
-  const day = Math.floor(now / 86_400_000)
-  const which = sql`day IN (${day}, ${day - 1}, ${day - 2}) AND account = ${account}`
-  const databases = [...new Set([stores.directory, mail])]
-  const done = await Promise.all(databases.map((db) => dropRows(db, 'idempotency', 'day, account, key', which)))
-  return done.every(Boolean)
+/** Some rows of every table of its mail, or of those named, in one round trip; the counters stay to the last. */
+async function dropMail(db: Database, account: number, now: number, only?: readonly string[]): Promise<boolean> {
+  const tables = MOVED_TABLES.filter(({ name }) => name !== 'counters' && (only?.includes(name) ?? true))
+  const gone = await runBatch(
+    db,
+    tables.map((table) => dropSome(table, account, now, ROWS)),
+  )
+  return gone.every((rows) => rows.length < ROWS)
 }
 
 /** One page of the objects under each prefix. */
@@ -166,7 +133,7 @@ async function dropObjects(stores: Stores, account: number): Promise<boolean> {
 /** What was indexed of the mail, where there is an index. */
 async function dropWords(stores: Stores, account: AccountRef): Promise<boolean> {
   const index = searchOf(stores, account)
-  return index === undefined || clearSome(index, account.number)
+  return index === undefined || forgetSome(index, account.number)
 }
 
 async function dropDomain(stores: Stores, account: number): Promise<boolean> {

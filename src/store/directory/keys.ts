@@ -23,7 +23,8 @@ export type KeyLimits = {
 export type FoundKey = {
   id: string
   account: AccountRef
-  accountState: 'active' | 'closing'
+  /** `waiting`: it is not open just now, and will be. */
+  accountState: 'active' | 'waiting' | 'closing'
   scopes: string[]
   domainId: string | null
   lastUsedAt: number | null
@@ -47,13 +48,18 @@ export async function findKey(stores: Stores, hash: string): Promise<FoundKey | 
   return {
     id: String(row.id),
     account,
-    accountState: row.account === INSTANCE.number || row.state === 'active' ? 'active' : 'closing',
+    accountState: row.account === INSTANCE.number ? 'active' : stateOf(row.state),
     scopes: asTexts(JSON.parse(String(row.scopes))),
     domainId: row.domain_id === null ? null : String(row.domain_id),
     lastUsedAt: row.last_used_at === null ? null : Number(row.last_used_at),
     limits: limitsOf({ limits: row.limits === null ? null : String(row.limits) }),
     accountRate: row.account_rate === null ? null : Number(row.account_rate),
   }
+}
+
+function stateOf(state: unknown): FoundKey['accountState'] {
+  if (state === 'active') return 'active'
+  return state === 'opening' || state === 'moving' ? 'waiting' : 'closing'
 }
 
 export type NewKey = {

@@ -29,6 +29,8 @@ export type Change = {
   keySends?: KeySends
   /** In their order; each takes a seq of its own. */
   events: NewEvent[]
+  /** It only writes down what happened already: allowed while an account that is to move is being emptied of work, too. */
+  afterTheFact?: boolean
   /** Seqs taken after these, for events that the other statements of the batch insert. */
   steps?: number
 }
@@ -117,8 +119,12 @@ function moveCounters(change: Change): SQL {
   return sql`UPDATE counters SET seq = seq + ${steps(change)}${warned}, bytes = bytes + ${bytes},
     ${bytes === 0 ? sql`` : sql`storage_told = ${told}, `}
     messages = messages + ${messages}, boxes = ${movedBoxes(change)}, change = ${change.token}${counted}
-    WHERE account = ${change.account} AND state = 'active'${fits}${allowed}${ofKey}${change.only ? sql` AND ${change.only}` : sql``}
+    WHERE account = ${change.account} AND ${mayChange(change)}${fits}${allowed}${ofKey}${change.only ? sql` AND ${change.only}` : sql``}
     RETURNING seq, listeners, sent, sends_per_day, key_sent`
+}
+
+function mayChange({ afterTheFact }: Change): SQL {
+  return afterTheFact ? sql`state IN ('active', 'draining')` : sql`state = 'active'`
 }
 
 /** What a key has sent on a day. */

@@ -98,7 +98,7 @@ export async function settleDeliveries(
       const { held, token, events, suppressions } = settling
       const account = held.account.number
       const only = sql`EXISTS (SELECT 1 FROM messages WHERE ${isHeld(held)})`
-      const change = { account, now, token, only, events, steps: suppressions.length }
+      const change = { account, now, token, only, events, steps: suppressions.length, afterTheFact: true }
       const update = sql`UPDATE messages SET modseq = ${newSeq(change)}, last_event = ${settling.lastEvent},
         relay = COALESCE(${settling.relay ?? null}, relay), ${outcome(settling)}
         WHERE ${isMessage(held)} AND ${made(change)}`

@@ -3,6 +3,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { Marks } from '../../mail/marks.ts'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
 import { type Member, noneUnsubscribed } from '../sending/unsubscribes.ts'
+import { beingMoved } from '../settle.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 import { noneSuppressed } from '../suppressions.ts'
 import { type Change, type Changed, type KeySends, made, makeChange, type NewEvent, newSeq } from './change.ts'
@@ -195,6 +196,7 @@ export async function whyNotFiled(
       FROM counters WHERE account = ${account.number}`,
   )
   if (typeof row?.existing === 'string') return { kind: 'exists', id: row.existing }
+  if (row?.state === 'draining' || row?.state === 'moving') throw beingMoved()
   if (row?.state !== 'active') return { kind: 'closed' }
   if (row.storage_bytes !== null && Number(row.bytes) + message.size > Number(row.storage_bytes))
     return { kind: 'full' }
@@ -207,12 +209,13 @@ export async function wouldFit(
   account: AccountRef,
   { bytes, sends, now }: { bytes: number; sends: number; now: number },
 ): Promise<'closed' | 'full' | 'quota' | undefined> {
-  const [row] = await mailOf(stores, account).all<{ closed: number; full: number; quota: number }>(
-    sql`SELECT state <> 'active' AS closed, COALESCE(bytes + ${bytes} > storage_bytes, 0) AS "full",
+  const [row] = await mailOf(stores, account).all<{ state: string; full: number; quota: number }>(
+    sql`SELECT state, COALESCE(bytes + ${bytes} > storage_bytes, 0) AS "full",
         COALESCE(CASE WHEN day = ${Math.floor(now / 86_400_000)} THEN sent ELSE 0 END + ${sends} > sends_per_day, 0) AS quota
       FROM counters WHERE account = ${account.number}`,
   )
-  if (!row || row.closed) return 'closed'
+  if (row?.state === 'draining' || row?.state === 'moving') throw beingMoved()
+  if (row?.state !== 'active') return 'closed'
   if (row.full) return 'full'
   return row.quota && sends > 0 ? 'quota' : undefined
 }

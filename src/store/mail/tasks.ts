@@ -25,7 +25,10 @@ export function addTask(task: TaskKey & { due: number; state: unknown }, only: S
     ON CONFLICT DO NOTHING`
 }
 
-/** Claims what is due of the kinds, the longest due first, or whose claim has lapsed; `only` narrows it down by a condition on `tasks`. */
+/**
+ * Claims what is due of the kinds, the longest due first, or whose claim has lapsed; `only` narrows it down by a condition on `tasks`.
+ * The tasks of an account that is being moved wait for it: what they would do could not be written down.
+ */
 export async function claimTasks(
   db: Database,
   kinds: readonly string[],
@@ -33,11 +36,13 @@ export async function claimTasks(
   only: SQL = sql`1`,
 ): Promise<Task[]> {
   const { token, now, until, limit } = claim
+  const moves = sql`EXISTS (SELECT 1 FROM counters AS c WHERE c.account = tasks.account AND c.state IN ('draining', 'moving')
+    AND tasks.kind NOT IN ('clear-shard', 'move-account'))`
   const rows = await db.all<Record<string, unknown>>(
     sql`UPDATE tasks SET claim = ${token}, claimed_until = ${until}, attempts = attempts + 1
       WHERE (kind, account, ref) IN (SELECT kind, account, ref FROM tasks
         WHERE due <= ${now} AND kind IN (SELECT value FROM json_each(${JSON.stringify(kinds)}))
-          AND (claimed_until IS NULL OR claimed_until < ${now}) AND ${only} ORDER BY due LIMIT ${limit})
+          AND (claimed_until IS NULL OR claimed_until < ${now}) AND NOT ${moves} AND ${only} ORDER BY due LIMIT ${limit})
       RETURNING kind, account, ref, attempts, state`,
   )
   return rows.map((row) => ({
@@ -76,6 +81,14 @@ export async function postponeTask(
     db,
     sql`UPDATE tasks SET due = ${to.due}, state = ${state}, claim = NULL, claimed_until = NULL,
       attempts = ${to.progress ? 0 : task.attempts} WHERE ${held(task)} RETURNING 1`,
+  )
+}
+
+/** Gives a task back until `due`, standing where it was noted last; false where it is not ours any more. */
+export async function restTask(db: Database, task: Task, due: number): Promise<boolean> {
+  return wrote(
+    db,
+    sql`UPDATE tasks SET due = ${due}, claim = NULL, claimed_until = NULL WHERE ${held(task)} RETURNING 1`,
   )
 }
 

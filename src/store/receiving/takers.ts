@@ -1,5 +1,6 @@
 /** Who takes the mail for an envelope recipient, with all that decides what becomes of it: one read. */
 import { sql } from 'drizzle-orm'
+import { beingMoved } from '../settle.ts'
 import type { AccountRef, Stores } from '../stores.ts'
 import { type AddressSettings, readSettings } from './settings.ts'
 
@@ -20,6 +21,7 @@ export type Takers = { written: Taker; aliases: Taker[]; isAlias: boolean }
  * The first of these addresses that is there, has not expired, is an open account's and on a domain that receives.
  * `domains` are the recipient's and those above it: an address for a whole domain does not reach into a part of it
  * that another account has verified.
+ * @throws Problem service_unavailable where one of them is of an account that is being moved.
  */
 export async function findTakers(
   stores: Stores,
@@ -33,7 +35,7 @@ export async function findTakers(
     sql`WITH written AS MATERIALIZED (
         SELECT a.address, a.account, a.settings, a.forward_to FROM json_each(${JSON.stringify(candidates)}) AS candidate
         CROSS JOIN addresses AS a ON a.address = candidate.value
-        JOIN accounts AS o ON o.number = a.account AND o.state = 'active'
+        JOIN accounts AS o ON o.number = a.account AND o.state <> 'closing'
         LEFT JOIN domains AS d ON d.name = a.domain AND d.verified_at IS NOT NULL
         WHERE ${receives} AND NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(domains)}) AS part
           CROSS JOIN domains AS x ON x.name = part.value AND x.verified_at IS NOT NULL
@@ -47,11 +49,12 @@ export async function findTakers(
         CROSS JOIN addresses AS a ON a.address = target.value ->> 'address' AND a.account = target.value ->> 'account'
         LEFT JOIN domains AS d ON d.name = a.domain AND d.verified_at IS NOT NULL
         WHERE ${receives})
-      SELECT p.place, p.address, p.account, p.settings, p.forward_to, o.id, o.mail_db,
+      SELECT p.place, p.address, p.account, p.settings, p.forward_to, o.id, o.mail_db, o.state,
         (SELECT json_group_array(json_object('id', r.id, 'name', r.name, 'position', r.position, 'rule', r.rule))
           FROM rules AS r WHERE r.account = p.account AND r.enabled) AS rules
-      FROM places AS p JOIN accounts AS o ON o.number = p.account AND o.state = 'active' ORDER BY p.place`,
+      FROM places AS p JOIN accounts AS o ON o.number = p.account AND o.state <> 'closing' ORDER BY p.place`,
   )
+  if (rows.some(({ state }) => state !== 'active')) throw beingMoved()
   const [written, ...aliases] = rows.map(asTaker)
   if (!written) return undefined
   return { written, aliases, isAlias: (written.settings.deliverTo ?? []).length > 0 }

@@ -11,7 +11,7 @@ export const accounts = sqliteTable('accounts', {
   number: integer('number').primaryKey({ autoIncrement: true }),
   id: text('id').notNull().unique(),
   name: text('name').notNull(),
-  state: text('state', { enum: ['active', 'moving', 'closing'] }).notNull(),
+  state: text('state', { enum: ['opening', 'active', 'moving', 'closing'] }).notNull(),
   /** Which binding holds its mail. */
   mailDb: text('mail_db').notNull(),
   /** How many addresses it may have; null is no limit. */

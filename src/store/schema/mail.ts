@@ -7,7 +7,7 @@ export const counters = sqliteTable('counters', {
   account: integer('account').primaryKey(),
   /** The account's public id, so that what is found by a sweep needs no directory. */
   accountId: text('account_id').notNull(),
-  state: text('state', { enum: ['active', 'moving', 'closing'] }).notNull(),
+  state: text('state', { enum: ['active', 'draining', 'moving', 'closing'] }).notNull(),
   /** The last step of the account's history: its modseq. */
   seq: integer('seq').notNull(),
   /** Octets of all raw messages. */
