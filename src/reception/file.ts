@@ -2,6 +2,7 @@
 import { describeError } from '../base/log.ts'
 import { Problem } from '../base/problem.ts'
 import { type Context, newId, newToken } from '../context.ts'
+import type { FilingProblem } from '../contract/reading/content.ts'
 import type { Found } from '../directory/recipients.ts'
 import type { Address } from '../mail/address.ts'
 import { type Indexed, MimeIntake } from '../mail/mime/indexer.ts'
@@ -29,7 +30,7 @@ type Copy = { place: Place; id: string; key: string }
 type Mail = { arrival: Arrival; to: Recipient; indexed: Indexed; read: ReadMessage }
 
 /** Told in the message's problems where the mailbox that a rule names is gone: it is in the inbox. */
-const MAILBOX_GONE = 'rule_mailbox_gone'
+const MAILBOX_GONE: FilingProblem = 'rule_mailbox_gone'
 
 /**
  * Stores a mail for one envelope recipient, wherever that leads. Where one account of several cannot take it just now

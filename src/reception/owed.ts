@@ -1,5 +1,6 @@
 /** What other stages owe for a mail that came: copies to forward, an answer. Tasks of the batch that files it. */
 import type { Context } from '../context.ts'
+import type { FilingProblem } from '../contract/reading/content.ts'
 import { type Address, addressKey, parseAddress } from '../mail/address.ts'
 import type { ReadMessage } from '../mail/mime/read.ts'
 import type { NewMessage, OwedTask } from '../store/mail/filing.ts'
@@ -27,7 +28,7 @@ export type AnswerState = {
 }
 
 /** Told in the message's problems where it was not forwarded because it comes from where it would go. */
-export const FORWARD_LOOP = 'forward_loop'
+export const FORWARD_LOOP: FilingProblem = 'forward_loop'
 
 type Filed = {
   message: Pick<NewMessage, 'id' | 'sender' | 'mailbox' | 'createdAt'>

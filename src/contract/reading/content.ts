@@ -116,8 +116,20 @@ export const MESSAGE_PROBLEMS = {
   text_limit: 'A summary, place or description of an event that was cut.',
 } as const satisfies Record<string, string>
 
+/** What could not be done with a message when it came. */
+export const FILING_PROBLEMS = {
+  rules_failed: 'The account’s rules could not be asked in time: it was filed as if there were none.',
+  rule_mailbox_gone: 'The mailbox that a rule names was deleted: it was filed in the inbox.',
+  forward_loop: 'It had come a long way or been here before: it was forwarded no further.',
+} as const satisfies Record<string, string>
+
+export type FilingProblem = keyof typeof FILING_PROBLEMS
+
 export const Problems = z.array(z.string()).meta({
-  description: `What was wrong with its form. ${Object.entries(MESSAGE_PROBLEMS)
+  description: `What was wrong with its form, or with its filing. ${Object.entries({
+    ...MESSAGE_PROBLEMS,
+    ...FILING_PROBLEMS,
+  })
     .map(([code, text]) => `\`${code}\`: ${text}`)
     .join(' ')}`,
 })

@@ -1,13 +1,14 @@
 /** The rules of one account, asked about a mail that has just been read. They can misplace a mail, and never lose it. */
 import { describeError } from '../../base/log.ts'
 import type { Context } from '../../context.ts'
+import type { FilingProblem } from '../../contract/reading/content.ts'
 import { readRule } from '../../directory/receiving/rule.ts'
 import type { Taker } from '../../store/receiving/takers.ts'
 import { type Contents, type Described, Facts } from './facts.ts'
 import { judge, type Ruling } from './judge.ts'
 
 /** Told in the message's problems where its account's rules could not be asked: it is filed as if there were none. */
-export const RULES_FAILED = 'rules_failed'
+export const RULES_FAILED: FilingProblem = 'rules_failed'
 
 /** What the rules say; where they cannot be asked, that nothing is to be done, and `failed`. */
 export function rulingFor(

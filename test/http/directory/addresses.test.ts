@@ -82,3 +82,30 @@ test('every field at fault is named, and addresses are listed by domain', async 
   expect(await refused.json()).toMatchObject({ fields: [{ path: 'forward_to[1]' }, { path: 'forward_to[2]' }] })
   expect((await call('POST', '/addresses', { key, body: { address: 'not one' } })).status).toBe(422)
 })
+
+test('how an address takes mail is set, shown, and asked about as a mail server does', async () => {
+  const { key } = await newAccount('gate.test')
+  const auto_reply = { subject: 'Away', text: 'Back on Monday', ends_at: '2030-01-01T00:00:00+02:00' }
+  const body = { address: 'in@gate.test', block: ['@Evil.test'], max_bytes: 1000, auto_reply }
+  const made = await call('POST', '/addresses', { key, body })
+  expect(await made.json()).toMatchObject({
+    pause: null,
+    max_bytes: 1000,
+    allow: [],
+    block: ['@evil.test'],
+    deliver_to: [],
+    auto_reply: { ...auto_reply, html: null, interval_days: 7, starts_at: null, ends_at: '2029-12-31T22:00:00.000Z' },
+  })
+  const asked = async (query: string) => (await call('GET', `/inbound/recipient?${query}`, { key: operator })).status
+  expect(await asked('to=in@gate.test')).toBe(200)
+  expect(await asked('to=in@gate.test&from=a@x.test&size=1000')).toBe(200)
+  expect(await asked('to=in@gate.test&from=a@evil.test')).toBe(422)
+  expect(await asked('to=in@gate.test&from=a@x.test&size=1001')).toBe(413)
+  await call('PATCH', '/addresses/in@gate.test', { key, body: { pause: 'defer', auto_reply: null } })
+  expect(await asked('to=in@gate.test')).toBe(503)
+  const shown = await call('GET', '/addresses/in@gate.test', { key })
+  expect(await shown.json()).toMatchObject({ pause: 'defer', block: ['@evil.test'], auto_reply: null })
+  const bad = { auto_reply: { text: 'x', starts_at: '2030-01-02T00:00:00Z', ends_at: '2030-01-01T00:00:00Z' } }
+  const refused = await call('PATCH', '/addresses/in@gate.test', { key, body: bad })
+  expect(await refused.json()).toMatchObject({ fields: [{ path: 'auto_reply.ends_at' }] })
+})
