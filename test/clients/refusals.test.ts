@@ -196,7 +196,12 @@ test('attachment content in each of its three encodings is the same, and too muc
   for (const { download_url } of list.body.data) {
     expect([...new Uint8Array(await (await service.follow(download_url)).arrayBuffer())]).toEqual(bytes)
   }
-  for (const content of [{ type: 'Buffer', data: 'x' }, { type: 'Other', data: [1] }, 7, true]) {
+  for (const [content, path] of [
+    [{ type: 'Buffer', data: 'x' }, 'content.data'],
+    [{ type: 'Other', data: [1] }, 'content.type'],
+    [7, 'content'],
+    [true, 'content'],
+  ]) {
     await refused(
       'POST',
       '/emails',
@@ -204,7 +209,7 @@ test('attachment content in each of its three encodings is the same, and too muc
       {
         status: 422,
         name: 'validation_error',
-        fields: ['attachments[0].content'],
+        fields: [`attachments[0].${path}`],
       },
     )
   }

@@ -174,7 +174,39 @@ test('a suppressed recipient shows in the mail, and is sent to where the query s
     recipients: [{ address: 'gone@y.test', state: 'suppressed', attempts: 0 }],
   })
   expect(await send('?ignore_suppressions=true')).toMatchObject({ recipients: [{ state: 'queued' }] })
+  const batch = await ask('POST', '/emails/batch', [mail, { ...mail, to: ['ok@y.test', 'gone@y.test'] }])
+  const suppressed = [{ address: 'gone@y.test', reason: 'manual' }]
+  expect(batch.json.data).toEqual([
+    { id: expect.stringMatching(UUID), suppressed },
+    { id: expect.stringMatching(UUID), suppressed },
+  ])
+  const over = await ask('POST', '/emails/batch?ignore_suppressions=true', [mail])
+  expect(over.json.data).toEqual([{ id: expect.stringMatching(UUID) }])
   const sending = await ask('POST', '/api-keys', { name: 's', permission: 'sending_access' })
   const answer = await call('POST', '/emails?ignore_suppressions=true', { key: String(sending.json.token), body: mail })
   expect([answer.status, Object(await answer.json()).name]).toEqual([401, 'restricted_api_key'])
+})
+
+test('raw mail tells whom it does not go to, and goes where the query says so; another envelope is another request', async () => {
+  const { ask, key } = await makeParty()
+  await ask('POST', '/domains', { name: 'raw-override.test' })
+  await ask('POST', '/suppressions', { email: 'gone@y.test' })
+  const sending = await ask('POST', '/api-keys', { name: 's', permission: 'sending_access' })
+  const send = async (query: string, by = key) => {
+    const answer = await call('POST', `/outbound?from=a@raw-override.test${query}`, {
+      key: by,
+      body: 'From: a@raw-override.test\r\nSubject: s\r\n\r\nhi\r\n',
+      headers: { 'content-type': 'message/rfc822', 'idempotency-key': 'the-same' },
+    })
+    return { status: answer.status, json: Object(await answer.json()) }
+  }
+  const first = await send('&to=gone@y.test')
+  expect(first.json).toEqual({
+    id: expect.stringMatching(UUID),
+    suppressed: [{ address: 'gone@y.test', reason: 'manual' }],
+  })
+  expect(await send('&to=gone@y.test')).toEqual(first)
+  expect((await send('&to=other@y.test')).status).toBe(409)
+  expect((await send('&to=gone@y.test&ignore_suppressions=true')).status).toBe(409)
+  expect((await send('&to=gone@y.test&ignore_suppressions=true', String(sending.json.token))).status).toBe(401)
 })

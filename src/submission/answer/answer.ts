@@ -10,7 +10,7 @@ import type { Once } from '../../store/idempotency.ts'
 import { mailOf } from '../../store/stores.ts'
 import { allowanceOf, readAttachments } from '../attachments.ts'
 import { readParties } from '../parties.ts'
-import { asAnswer, take } from '../take.ts'
+import { asAnswer, type Taken, take, tellOne } from '../take.ts'
 import { type Audience, addresseesOf } from './addressees.ts'
 import { allCarried, picturesOf, wholeCarried } from './carried.ts'
 import { markedSubject, threadFields } from './header.ts'
@@ -18,17 +18,17 @@ import { type Original, readOriginal } from './original.ts'
 import { quoteForward, quoteReply, type Words } from './quote.ts'
 
 /** Answers where the message asks answers to go: Reply-To, else From; of one's own sent mail, its To. @throws Problem. */
-export async function reply(ctx: Caller, id: string, body: ReplyBody, once?: Once): Promise<{ id: string }> {
+export async function reply(ctx: Caller, id: string, body: ReplyBody, once?: Once): Promise<Taken> {
   return answer(ctx, id, body, once, replying(ctx, 'author', body))
 }
 
 /** Answers everybody whom the message names, but the account's own addresses. @throws Problem. */
-export async function replyAll(ctx: Caller, id: string, body: ReplyBody, once?: Once): Promise<{ id: string }> {
+export async function replyAll(ctx: Caller, id: string, body: ReplyBody, once?: Once): Promise<Taken> {
   return answer(ctx, id, body, once, replying(ctx, 'everybody', body))
 }
 
 /** Sends the message on with all it carries, or as one attachment. @throws Problem. */
-export async function forward(ctx: Caller, id: string, body: ForwardBody, once?: Once): Promise<{ id: string }> {
+export async function forward(ctx: Caller, id: string, body: ForwardBody, once?: Once): Promise<Taken> {
   return answer(ctx, id, body, once, {
     audience: 'others',
     mark: 'Fwd',
@@ -58,7 +58,7 @@ async function answer(
   body: ReplyBody | ForwardBody,
   once: Once | undefined,
   { audience, mark, write }: Manner,
-): Promise<{ id: string }> {
+): Promise<Taken> {
   refuseUnread(ctx)
   const known = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
   if (known) return asAnswer(known)
@@ -90,7 +90,7 @@ async function answer(
     bcc: parties.bcc.map(formatMailbox),
     tags: body.tags ?? [],
   }
-  return take(ctx, [submission], { id: answerId }, once)
+  return take<Taken>(ctx, [submission], { id: answerId }, once, tellOne)
 }
 
 function replying(ctx: Caller, audience: Audience, body: ReplyBody): Manner {

@@ -19,7 +19,7 @@ import { findOwners } from '../../store/directory/owners.ts'
 import type { Once } from '../../store/idempotency.ts'
 import { mailOf } from '../../store/stores.ts'
 import { readParties } from '../parties.ts'
-import { asAnswer, take } from '../take.ts'
+import { asAnswer, type Taken, take, tellOne } from '../take.ts'
 import { refuseUnread } from './answer.ts'
 import { oneLine, threadFields } from './header.ts'
 import { type Original, readOriginal, readParts } from './original.ts'
@@ -41,7 +41,7 @@ export async function answerInvitation(
   id: string,
   body: AnswerInvitationBody,
   once?: Once,
-): Promise<{ id: string }> {
+): Promise<Taken> {
   refuseUnread(ctx)
   const known = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
   if (known) return asAnswer(known)
@@ -82,7 +82,7 @@ export async function answerInvitation(
     bcc: [],
     tags: [],
   }
-  return take(ctx, [submission], { id: answerId }, once)
+  return take<Taken>(ctx, [submission], { id: answerId }, once, tellOne)
 }
 
 type Asked = { text: string; invitation: Invitation; organizer: Mailbox }

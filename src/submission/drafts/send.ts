@@ -5,7 +5,7 @@ import type { Once } from '../../store/idempotency.ts'
 import { findMessage } from '../../store/mail/reading.ts'
 import { mailOf } from '../../store/stores.ts'
 import { composeWhole } from '../compose-mail.ts'
-import { asAnswer, take } from '../take.ts'
+import { asAnswer, type Taken, take, tellOne } from '../take.ts'
 import { attachedTo, readDraft, wasSent } from './fields.ts'
 
 /**
@@ -17,7 +17,7 @@ export async function sendDraft(
   id: string,
   body: { scheduled_at?: string | null | undefined },
   once?: Once,
-): Promise<{ id: string }> {
+): Promise<Taken> {
   const known = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
   if (known) return asAnswer(known)
   const draft = await readDraft(ctx, id).catch(async (error) => {
@@ -30,5 +30,5 @@ export async function sendDraft(
   const { from, ...rest } = written
   const mail = { ...rest, from: from ?? '', scheduled_at: body.scheduled_at }
   const submission = await composeWhole(ctx, mail, id, () => attachedTo(ctx, original))
-  return take(ctx, [{ ...submission, draft: original.stored }], { id }, once)
+  return take<Taken>(ctx, [{ ...submission, draft: original.stored }], { id }, once, tellOne)
 }

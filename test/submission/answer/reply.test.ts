@@ -3,6 +3,8 @@ import { toBase32 } from '../../../src/base/bytes.ts'
 import { SendEmailBody } from '../../../src/contract/emails.ts'
 import { ReplyBody } from '../../../src/contract/sending/answers.ts'
 import { looksLikeVerp } from '../../../src/mail/returned/verp.ts'
+import { newSuppression } from '../../../src/record/suppression.ts'
+import { addSuppressions } from '../../../src/store/suppressions.ts'
 import { reply, replyAll } from '../../../src/submission/answer/answer.ts'
 import { submit } from '../../../src/submission/submit.ts'
 import { file } from '../../mailbox/mail.ts'
@@ -218,4 +220,15 @@ test('mail that reached a wildcard, with no registered name, is answered from wh
   expect((await stored(owner, (await reply(owner, own, body())).id)).row.parties.from).toEqual([
     `hello+tag@${owner.domain}`,
   ])
+})
+
+test('an answer to somebody who is suppressed says so', async () => {
+  await addSuppressions(owner.stores, owner.account, { now: world.ctx.now(), token: 'gone' }, [
+    newSuppression(world.ctx, 'gone@far.test', 'bounce'),
+  ])
+  const id = await receive(owner, ['From: Gone <gone@far.test>'])
+  expect(await reply(owner, id, body())).toEqual({
+    id: expect.any(String),
+    suppressed: [{ address: 'gone@far.test', reason: 'bounce' }],
+  })
 })
