@@ -8,7 +8,7 @@ import { median } from './statistics.ts'
 import type { Row } from './table.ts'
 
 /** One after the other, so that no queue is measured. */
-const REQUESTS = 40
+const REQUESTS = 30
 const ROUNDS = 3
 
 /** Words of a mail: a short one of some lines. */

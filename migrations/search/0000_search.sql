@@ -18,9 +18,11 @@ CREATE VIRTUAL TABLE words USING fts5(
 );
 -- How far an account's mail is in the index; an account without a row has nothing in it beyond the first steps.
 -- high: every message filed up to this seq is in it. low: messages with ids from here on are in it, null where all are.
+-- epoch: how often it was emptied to be made anew; whoever began before that says nothing of how far it is.
 CREATE TABLE cursors (
   account INTEGER PRIMARY KEY NOT NULL,
   high INTEGER NOT NULL,
   low TEXT,
-  clearing INTEGER NOT NULL DEFAULT 0
+  clearing INTEGER NOT NULL DEFAULT 0,
+  epoch INTEGER NOT NULL DEFAULT 0
 );

@@ -5,7 +5,17 @@
 import type { Context } from '../../context.ts'
 import type { StoredMessage } from '../../store/mail/rows.ts'
 import { type Candidate, loadMessages, readOlder, readSteps } from '../../store/search/source.ts'
-import { type Cursor, clearSome, type Document, findIndexed, TOP, writeIndex } from '../../store/search/words.ts'
+import {
+  beginAt,
+  type Cursor,
+  clearSome,
+  type Document,
+  endClearing,
+  findIndexed,
+  NOTHING,
+  TOP,
+  writeIndex,
+} from '../../store/search/words.ts'
 import type { AccountRef, Database } from '../../store/stores.ts'
 import { documentOf } from './document.ts'
 
@@ -42,11 +52,11 @@ export async function catchUp(
   at: { seq: number; cursor: Cursor | undefined },
   budget: Budget,
 ): Promise<boolean> {
-  let cursor = at.cursor ?? { high: 0, low: null, clearing: false }
+  let cursor = at.cursor ?? NOTHING
   if (cursor.clearing) return false
-  if (!at.cursor && at.seq >= LOST) {
-    cursor = { high: at.seq, low: TOP, clearing: false }
-    await writeIndex(db, account.number, { cursor })
+  if (cursor.high === 0 && at.seq >= LOST) {
+    cursor = { ...cursor, high: at.seq, low: TOP }
+    await beginAt(db, account.number, at.seq, cursor.epoch)
   }
   // Whoever looks after a flood of mail looks for the newest of it; the pages before come in their turn.
   if (at.seq - cursor.high > PAGE) {
@@ -86,7 +96,11 @@ export async function goBack(
 
 /** Empties an account's part of the index, a bounded amount of it; true once it is empty. */
 export async function emptySome(db: Database, account: Pick<AccountRef, 'number'>, steps: number): Promise<boolean> {
-  for (let step = 0; step < steps; step++) if (await clearSome(db, account.number)) return true
+  for (let step = 0; step < steps; step++) {
+    if (!(await clearSome(db, account.number))) continue
+    await endClearing(db, account.number)
+    return true
+  }
   return false
 }
 

@@ -74,7 +74,7 @@ function isBehind(seq: number, cursor: Cursor | undefined): boolean {
 async function tend(ctx: Context, db: Database, account: AccountRef, seq: number, budget: Budget): Promise<void> {
   const before = await readCursor(db, account.number)
   if (before?.clearing && !(await emptySome(db, account, EMPTYING_A_TICK))) return
-  const cursor = before?.clearing ? undefined : before
+  const cursor = before?.clearing ? await readCursor(db, account.number) : before
   if (!(await catchUp(ctx, db, account, { seq, cursor }, budget))) return
   for (let at = await readCursor(db, account.number); at && at.low !== null; ) {
     if (budget.documents <= 0 || ctx.now() > budget.until) return

@@ -23,7 +23,10 @@ export type Document = {
 }
 
 /** How far the index is: every message up to the seq `high`, and of older ones those with ids from `low` on; null where all are in it. */
-export type Cursor = { high: number; low: string | null; clearing: boolean }
+export type Cursor = { high: number; low: string | null; clearing: boolean; epoch: number }
+
+/** Where an account stands of which nothing was ever written. */
+export const NOTHING: Cursor = { high: 0, low: null, clearing: false, epoch: 0 }
 
 export type Hit = { n: number; message: string }
 
@@ -81,11 +84,9 @@ export async function readCursor(db: Database, account: number): Promise<Cursor 
 /** The cursors of a range of accounts, by account. */
 export async function readCursors(db: Database, from: number, to: number): Promise<Map<number, Cursor>> {
   const rows = await db.all<Row>(
-    sql`SELECT account, high, low, clearing FROM cursors WHERE account > ${from} AND account <= ${to}`,
+    sql`SELECT account, high, low, clearing, epoch FROM cursors WHERE account > ${from} AND account <= ${to}`,
   )
-  return new Map(
-    rows.flatMap((row) => [[Number(row.account), asCursor(row) ?? { high: 0, low: null, clearing: false }]]),
-  )
+  return new Map(rows.flatMap((row) => [[Number(row.account), asCursor(row) ?? NOTHING]]))
 }
 
 /** Which of these places are taken, with the key of the bytes that were read for each. */
@@ -113,22 +114,43 @@ export async function writeIndex(
   ])
 }
 
-/** Has everything of the account taken out, and put in anew after that. */
-export async function startClearing(db: Database, account: number): Promise<void> {
+/** Begins an empty index at the account's step `seq`: what is older is put in from there backwards. */
+export async function beginAt(db: Database, account: number, seq: number, epoch: number): Promise<void> {
   await runBatch(db, [
-    sql`INSERT INTO cursors (account, high, low, clearing) VALUES (${account}, 0, NULL, 1)
-      ON CONFLICT (account) DO UPDATE SET clearing = 1`,
+    sql`INSERT INTO cursors (account, high, low, epoch) VALUES (${account}, ${seq}, ${TOP}, ${epoch})
+      ON CONFLICT (account) DO UPDATE SET high = excluded.high, low = excluded.low
+      WHERE high = 0 AND clearing = 0 AND epoch = excluded.epoch`,
   ])
 }
 
-/** Takes out a bounded number of an account's rows; true once none is left, and then its cursor is gone too. */
+/** Has everything of the account taken out, and put in anew after that. */
+export async function startClearing(db: Database, account: number): Promise<void> {
+  await runBatch(db, [
+    sql`INSERT INTO cursors (account, high, low, clearing, epoch) VALUES (${account}, 0, NULL, 1, 1)
+      ON CONFLICT (account) DO UPDATE SET clearing = 1, epoch = epoch + 1`,
+  ])
+}
+
+/** Notes that all is taken out: it begins from nothing. */
+export async function endClearing(db: Database, account: number): Promise<void> {
+  await runBatch(db, [
+    sql`UPDATE cursors SET clearing = 0, high = 0, low = NULL WHERE account = ${account} AND clearing = 1`,
+  ])
+}
+
+/** Takes out a bounded number of an account's rows; true once none is left. */
 export async function clearSome(db: Database, account: number): Promise<boolean> {
   const within = ofAccount(account)
   const [, left = []] = await runBatch(db, [
     sql`DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE ${within} ORDER BY rowid LIMIT ${CLEARED_A_STEP})`,
     sql`SELECT 1 FROM words WHERE ${within} LIMIT 1`,
   ])
-  if (left.length > 0) return false
+  return left.length === 0
+}
+
+/** Forgets an account, a bounded number of rows at a time; true once nothing of it is left. */
+export async function forgetSome(db: Database, account: number): Promise<boolean> {
+  if (!(await clearSome(db, account))) return false
   await runBatch(db, [sql`DELETE FROM cursors WHERE account = ${account}`])
   return true
 }
@@ -159,7 +181,7 @@ function selectPlace(account: number, message: string): SQL {
 }
 
 function selectCursor(account: number): SQL {
-  return sql`SELECT high, low, clearing FROM cursors WHERE account = ${account}`
+  return sql`SELECT high, low, clearing, epoch FROM cursors WHERE account = ${account}`
 }
 
 function insert(account: number, document: Document): SQL {
@@ -175,12 +197,12 @@ function removeAll(account: number, ids: string[]): SQL {
     AND ${ofAccount(account)})`
 }
 
-/** Never back: whoever was slower has seen less. */
-function moveCursor(account: number, { high, low }: Cursor): SQL {
-  return sql`INSERT INTO cursors (account, high, low, clearing) VALUES (${account}, ${high}, ${low}, 0)
+/** Never back, for whoever was slower has seen less; and not after the index was emptied, for that he has not seen. */
+function moveCursor(account: number, { high, low, epoch }: Cursor): SQL {
+  return sql`INSERT INTO cursors (account, high, low, epoch) VALUES (${account}, ${high}, ${low}, ${epoch})
     ON CONFLICT (account) DO UPDATE SET high = MAX(high, excluded.high),
       low = CASE WHEN low IS NULL OR excluded.low IS NULL THEN NULL ELSE MIN(low, excluded.low) END
-    WHERE clearing = 0`
+    WHERE clearing = 0 AND epoch = excluded.epoch`
 }
 
 /** A private character begins what is no word: no text folds to one, so no query can name it. */
@@ -201,6 +223,7 @@ function asCursor(row: Row | undefined): Cursor | undefined {
     high: Number(row.high),
     low: typeof row.low === 'string' ? row.low : null,
     clearing: Number(row.clearing) === 1,
+    epoch: Number(row.epoch),
   }
 }
 

@@ -7,6 +7,7 @@ import { rebuild } from '../../../src/mailbox/search/rebuild.ts'
 import { sweepSearch } from '../../../src/mailbox/search/sweep.ts'
 import { runBatch } from '../../../src/store/mail/change.ts'
 import { findMessage } from '../../../src/store/mail/reading.ts'
+import { clearSome, readCursor, writeIndex } from '../../../src/store/search/words.ts'
 import { searchOf } from '../../../src/store/stores.ts'
 import { createDraft, updateDraft } from '../../../src/submission/drafts/drafts.ts'
 import { sendDraft } from '../../../src/submission/drafts/send.ts'
@@ -46,7 +47,9 @@ async function rows(ctx: Caller): Promise<number> {
 }
 
 async function cursorOf(ctx: Caller): Promise<unknown> {
-  const [row] = await index(ctx).all(sql`SELECT high, low, clearing FROM cursors WHERE account = ${ctx.account.number}`)
+  const [row] = await index(ctx).all(
+    sql`SELECT high, low, clearing, epoch FROM cursors WHERE account = ${ctx.account.number}`,
+  )
   return row
 }
 
@@ -164,7 +167,7 @@ test('of a large account whose index is lost the newest mail is found first, and
   expect((await found(ctx, 'salom')).slice(0, 2)).toEqual([fresh, ids[0]])
   await sweepSearch(world.ctx)
   expect(await found(ctx, 'salom')).toEqual([fresh, ...ids])
-  expect(await cursorOf(ctx)).toMatchObject({ low: null })
+  expect(await cursorOf(ctx)).toMatchObject({ low: null, epoch: 0 })
   expect(await rows(ctx)).toBe(71)
 })
 
@@ -189,6 +192,23 @@ test('the operator has an index made anew, and finds all again', async () => {
   expect(await found(ctx, 'salom')).toEqual(ids)
   expect(await found(other, 'salom')).toEqual(theirs)
   await expect(rebuild(world.ctx, crypto.randomUUID())).rejects.toMatchObject({ code: 'not_found' })
+})
+
+test('who began before the index was emptied says nothing of how far it is', async () => {
+  const ctx = await makeAccount(world)
+  const ids = await mails(ctx, 40)
+  await found(ctx, 'salom')
+  const db = index(ctx)
+  const before = await readCursor(db, ctx.account.number)
+  await rebuild(world.ctx, ctx.account.id)
+  await world.idle()
+  await clearSome(db, ctx.account.number)
+  // Now whoever had begun before ends: all is in, he says.
+  const late = { high: 100, low: null, clearing: false, epoch: before?.epoch ?? 0 }
+  await runBatch(db, [sql`UPDATE cursors SET high = 0, low = NULL WHERE account = ${ctx.account.number}`])
+  await writeIndex(db, ctx.account.number, { cursor: late })
+  world.pass(LATER)
+  expect(await found(ctx, 'salom')).toEqual(ids)
 })
 
 test('a crash between any two steps of indexing leaves nothing out and nothing twice', async () => {
