@@ -103,11 +103,21 @@ test('what shows text stays as it was written', () => {
   )
 })
 
+test('of a style stays what changes how text looks, not where it lies', () => {
+  const style = 'color: RED; margin: -9px; position: fixed; padding: 1px -2px; text-indent: -999px; margin-left: 4px'
+  expect(safe(`<p style="${style}">x</p>`)).toBe('<p style="color: RED; padding: 1px -2px; margin-left: 4px">x</p>')
+  expect(safe('<p style="position: fixed">x</p>')).toBe('<p>x</p>')
+})
+
 test('a link opens apart from the page that shows it', () => {
   expect(safe('<a href="https://x.test/?a=1&amp;b" target="_top">x</a><a href="mailto:a@b.test">y</a><a>z</a>')).toBe(
     '<a href="https://x.test/?a=1&amp;b" target="_blank" rel="noopener noreferrer nofollow">x</a>' +
       '<a href="mailto:a@b.test" target="_blank" rel="noopener noreferrer nofollow">y</a><a>z</a>',
   )
+})
+
+test('a URL longer than any program opens is left out, not cut', () => {
+  expect(safe(`<a href="https://x.test/${'a'.repeat(5000)}">x</a>`)).toBe('<a>x</a>')
 })
 
 test('pictures of elsewhere stay out until they are asked for; the mail’s own stay', () => {
