@@ -9,17 +9,28 @@ const MAX_NAME = 150
 /** The answer with the bytes, to be saved. */
 export function download({ stream, size, type, filename }: Bytes): Response {
   // The runtime tells a length only of a stream that is bound to it; one that gave other than this many bytes would fail.
-  return new Response(stream.pipeThrough(new FixedLengthStream(size)), {
-    headers: {
-      'content-length': String(size),
-      'content-type': safeType(type),
-      'content-disposition': dispositionOf(filename),
-      'content-security-policy': "sandbox; default-src 'none'",
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'private, no-store',
-      'referrer-policy': 'no-referrer',
-    },
-  })
+  const headers = { ...headersFor(type, filename), 'content-length': String(size) }
+  return new Response(stream.pipeThrough(new FixedLengthStream(size)), { headers })
+}
+
+/** The same for bytes whose number nobody knows before they are made. */
+export function streamed(
+  { stream, type, filename }: Omit<Bytes, 'size'>,
+  more: Record<string, string | undefined>,
+): Response {
+  const told = Object.entries(more).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+  return new Response(stream, { headers: { ...headersFor(type, filename), ...Object.fromEntries(told) } })
+}
+
+function headersFor(type: string, filename: string): Record<string, string> {
+  return {
+    'content-type': safeType(type),
+    'content-disposition': dispositionOf(filename),
+    'content-security-policy': "sandbox; default-src 'none'",
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'private, no-store',
+    'referrer-policy': 'no-referrer',
+  }
 }
 
 /** A media type that is no more than two tokens (RFC 2045 section 5.1); what is not is just bytes. */

@@ -2,7 +2,7 @@
 import type * as z from 'zod'
 import { notFound, Problem } from '../base/problem.ts'
 import { type Caller, newId, newToken } from '../context.ts'
-import { MailboxView } from '../contract/mailboxes.ts'
+import { MailboxView } from '../contract/mailbox/mailboxes.ts'
 import { isoTime } from '../record/email-event.ts'
 import { keeping, recall } from '../record/once.ts'
 import { listOf } from '../record/page.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import { MailboxBody } from '../../src/contract/mailboxes.ts'
+import { MailboxBody } from '../../src/contract/mailbox/mailboxes.ts'
 import { changeMessage, deleteMessage } from '../../src/mailbox/change.ts'
 import { createMailbox, deleteMailbox, getMailbox, listMailboxes, renameMailbox } from '../../src/mailbox/mailboxes.ts'
 import { findMailbox, MAX_MAILBOXES } from '../../src/store/mail/boxes.ts'

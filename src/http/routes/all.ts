@@ -15,6 +15,7 @@ import { inbound } from './inbound.ts'
 import { links } from './links.ts'
 import { drafts } from './mailbox/drafts.ts'
 import { mailboxes } from './mailbox/mailboxes.ts'
+import { mbox } from './mailbox/mbox.ts'
 import { threads } from './mailbox/threads.ts'
 import { messages } from './messages.ts'
 import { receiving } from './receiving.ts'
@@ -44,6 +45,7 @@ export const routes: readonly Bound[] = [
   ...receiving,
   ...messages,
   ...mailboxes,
+  ...mbox,
   ...threads,
   ...links,
   ...suppressions,

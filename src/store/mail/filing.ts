@@ -173,7 +173,7 @@ function hasMailboxes(account: number, messages: NewMessage[]): SQL {
 }
 
 /** What each mailbox gains. */
-function gained(messages: NewMessage[]): { mailbox: number; messages: number; unread: number }[] {
+export function gained(messages: NewMessage[]): { mailbox: number; messages: number; unread: number }[] {
   return [...Map.groupBy(messages, ({ mailbox }) => mailbox)].map(([mailbox, some]) => ({
     mailbox,
     messages: some.length,
@@ -235,7 +235,7 @@ export async function findFiled(
 }
 
 /** Each takes a uid of its own: `later` is how many of the change's steps come after its own. */
-function insertMessage(message: NewMessage, change: Change, later: number): SQL {
+export function insertMessage(message: NewMessage, change: Change, later: number): SQL {
   const { account } = change
   const seq = sql`${newSeq(change)} - ${later}`
   // Left to itself, SQLite reads every message of the account.

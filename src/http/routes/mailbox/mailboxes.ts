@@ -1,4 +1,10 @@
-import { CreateMailbox, DeleteMailbox, GetMailbox, ListMailboxes, RenameMailbox } from '../../../contract/mailboxes.ts'
+import {
+  CreateMailbox,
+  DeleteMailbox,
+  GetMailbox,
+  ListMailboxes,
+  RenameMailbox,
+} from '../../../contract/mailbox/mailboxes.ts'
 import { createMailbox, deleteMailbox, getMailbox, listMailboxes, renameMailbox } from '../../../mailbox/mailboxes.ts'
 import { type Bound, on, param } from '../../route.ts'
 

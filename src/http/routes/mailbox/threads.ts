@@ -1,4 +1,4 @@
-import { GetThread } from '../../../contract/threads.ts'
+import { GetThread } from '../../../contract/mailbox/threads.ts'
 import { getThread } from '../../../mailbox/read.ts'
 import { type Bound, on, param } from '../../route.ts'
 

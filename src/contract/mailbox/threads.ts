@@ -1,8 +1,8 @@
 /** Conversations. */
 import * as z from 'zod'
-import { Id } from './common.ts'
-import { MessageSummary } from './messages.ts'
-import { route } from './route.ts'
+import { Id } from '../common.ts'
+import { MessageSummary } from '../messages.ts'
+import { route } from '../route.ts'
 
 export const GetThread = route({
   method: 'GET',

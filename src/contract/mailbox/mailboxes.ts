@@ -1,7 +1,7 @@
 /** Named sets of messages: those that every account has, and its own. */
 import * as z from 'zod'
-import { deleted, Id, list, Time } from './common.ts'
-import { route } from './route.ts'
+import { deleted, Id, list, Time } from '../common.ts'
+import { route } from '../route.ts'
 
 const Name = z
   .string()
