@@ -314,3 +314,33 @@ export const UNREACHED: readonly string[] = [
   'retries',
   'could not deliver for',
 ]
+
+/** Of what the mail itself said or held, and not of who sent it. */
+export const CONTENT: readonly string[] = [
+  'spam detected',
+  'detected as spam',
+  'detected spam',
+  'considered spam',
+  'considered as spam',
+  'considered to be spam',
+  'classified as spam',
+  'spam classification',
+  'identified as spam',
+  'looks like spam',
+  'appears to be spam',
+  'marked as spam',
+  'scored as spam',
+  'spam content',
+  'spam message',
+  'spam score',
+  'message is spam',
+  'be unsolicited',
+  'content rejected',
+  'message content',
+  'its content presents',
+  'content denied',
+  'blacklisted url',
+  'virus',
+  'malware',
+  'phish',
+]

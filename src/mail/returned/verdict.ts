@@ -1,5 +1,5 @@
 /** What an SMTP refusal means: for whom it lasts, why, and whether the address is dead (RFC 3463). */
-import { DEAD, FULL, NO_HOST, POLICY, REJECTED_RECIPIENT, SENDER, UNREACHED } from './phrases.ts'
+import { CONTENT, DEAD, FULL, NO_HOST, POLICY, REJECTED_RECIPIENT, SENDER, UNREACHED } from './phrases.ts'
 
 export type ReplyLike = {
   /** The basic code, 400 to 599 (RFC 5321 section 4.2). */
@@ -40,7 +40,13 @@ export function classifyReply(reply: ReplyLike): Verdict {
   const type = typeOf(digit, reply.enhanced, words)
   const untold = UNTOLD.test(detail)
   const told = byCode(reply.code, detail, words) ?? (untold ? byWords(words) : 'General')
-  const subType = untold && told === 'NoEmail' && FILTERING.test(reply.text.slice(0, MAX_TEXT)) ? 'General' : told
+  const filtered = untold && told === 'NoEmail' && FILTERING.test(reply.text.slice(0, MAX_TEXT))
+  const subType =
+    told === 'General' || filtered
+      ? says(words, CONTENT) && !UNPROVED.test(detail)
+        ? 'ContentRejected'
+        : 'General'
+      : told
   const dead = type === 'Permanent' && subType === 'NoEmail'
   // QUIRK: some say 5.1.1 of a full mailbox and 5.2.1 of one that gets too much; their words then save the address.
   if (dead && wordsDeny(words, all))
@@ -97,6 +103,9 @@ const BY_DETAIL = new Map<string, BounceSubType>([
   ['6.3', 'ContentRejected'], // conversion required but not supported
 ])
 
+/** The sender's proofs failed (RFC 7372): whatever else is said of the mail then is said of that. */
+const UNPROVED = /^7\.2\d$/
+
 /** QUIRK: NTT docomo calls a user unknown whose own filter refused the mail (it says so at the end of the data). */
 const FILTERING = /unknown user [^\s<>@]{1,64}@[a-z0-9.-]{0,200}docomo\./i
 
@@ -127,7 +136,7 @@ const BY_PHRASE: [BounceSubType, readonly string[]][] = [
       'exceeds fixed',
     ],
   ],
-  ['ContentRejected', ['virus', 'malware', 'phish', 'content reject', 'message content', 'message rejected']],
+  ['ContentRejected', [...CONTENT, 'content reject', 'message rejected']],
   ['NoEmail', DEAD],
 ]
 

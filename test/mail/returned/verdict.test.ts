@@ -182,3 +182,14 @@ test('words of a service that mean something there are read as there', () => {
   expect(judge('550 This account has been disabled')).toBe('Permanent General')
   expect(judge('550 Empfa\u0308nger unbekannt')).toBe('Permanent NoEmail suppress')
 })
+
+test('what was refused for its content is told from what was refused for its sender', () => {
+  expect(judge('550 5.7.1 Message content rejected, UBE')).toBe('Permanent ContentRejected')
+  expect(judge('554 5.7.1 This message has been detected as spam')).toBe('Permanent ContentRejected')
+  expect(judge('552 5.7.0 This message was blocked because its content presents a potential security issue')).toBe(
+    'Permanent ContentRejected',
+  )
+  expect(judge('554 5.7.1 Client host rejected: blocked using a spam list')).toBe('Permanent General')
+  expect(judge('550 5.7.26 SPF fails. The message is considered spam')).toBe('Permanent General')
+  expect(judge('550 spam message from an unknown user')).toBe('Permanent ContentRejected')
+})
