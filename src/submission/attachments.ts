@@ -9,12 +9,15 @@ type Given = NonNullable<SendEmailBody['attachments']>[number]
 /** A URL that gives nothing for so long gives nothing. */
 const FETCH_TIMEOUT_MS = 15_000
 
-/** What the attachments of one request may yet come to, and what it has fetched already: the same file for many mails is fetched once. */
-export type Allowance = { left: number; readonly fetched: Map<string, GuardedAnswer> }
+/** All of a request's URLs together: a hundred that each give nothing for so long would hold it for half an hour. */
+const ALL_FETCHES_MS = 45_000
+
+/** What the attachments of one request may yet come to, what it has fetched already (the same file for many mails is fetched once), and until when (ms) it may fetch. */
+export type Allowance = { left: number; readonly fetched: Map<string, GuardedAnswer>; readonly fetchUntil: number }
 
 /** All that one request may have. */
 export function allowanceOf(ctx: Context): Allowance {
-  return { left: ctx.config.MAX_ATTACHMENT_BYTES, fetched: new Map() }
+  return { left: ctx.config.MAX_ATTACHMENT_BYTES, fetched: new Map(), fetchUntil: ctx.now() + ALL_FETCHES_MS }
 }
 
 /** Decodes or fetches every attachment. @throws Problem invalid_attachment naming each at fault, payload_too_large. */
@@ -82,12 +85,13 @@ function decode(content: NonNullable<Given['content']>): Uint8Array | undefined 
 async function fetchContent(
   ctx: Context,
   url: string,
-  { left, fetched }: Allowance,
+  { left, fetched, fetchUntil }: Allowance,
   where: string,
   faults: FieldFault[],
 ): Promise<Uint8Array | undefined> {
-  const request = { url, method: 'GET' as const, headers: {}, timeoutMs: FETCH_TIMEOUT_MS, maxBytes: left + 1 }
-  const answer = fetched.get(url) ?? (await ctx.net.fetch(request))
+  const timeoutMs = Math.min(FETCH_TIMEOUT_MS, fetchUntil - ctx.now())
+  const request = { url, method: 'GET' as const, headers: {}, timeoutMs, maxBytes: left + 1 }
+  const answer = fetched.get(url) ?? (timeoutMs > 0 ? await ctx.net.fetch(request) : TOO_LATE)
   fetched.set(url, answer)
   if (answer.kind === 'answered' && answer.status === 200) return answer.body
   const why = answer.kind === 'answered' ? `it answered ${answer.status}` : answer.reason
@@ -95,10 +99,18 @@ async function fetchContent(
   return undefined
 }
 
+const TOO_LATE = { kind: 'failed', reason: 'the URLs before it took too long', timeout: true } as const
+
 function nameFromPath(path: string | null | undefined): string | undefined {
   if (!path || !URL.canParse(path)) return undefined
   const last = new URL(path).pathname.split('/').at(-1)
-  return last ? decodeURIComponent(last) : undefined
+  if (!last) return undefined
+  try {
+    return decodeURIComponent(last)
+  } catch {
+    // A path may hold a percent sign that encodes nothing.
+    return last
+  }
 }
 
 function tooLarge(ctx: Context): Problem {

@@ -32,6 +32,7 @@ export async function composeWhole(
   attachments: () => Promise<Attachment[]>,
 ): Promise<Submission> {
   refuseUnserved(body)
+  refuseTwins(body)
   const parties = readParties(body)
   const scheduledAt = body.scheduled_at ? readSchedule(body.scheduled_at, ctx.now()) : undefined
   const sender = await findSender(ctx, parties.from.address)
@@ -79,6 +80,18 @@ function refuseUnserved(body: Mail): void {
       ],
     })
   }
+}
+
+/** Header names differ in case alone for JSON; to who reads the mail they are the same field, and most may stand once. */
+function refuseTwins({ headers }: Mail): void {
+  const seen = new Set<string>()
+  const fields = Object.keys(headers ?? {}).flatMap((name) => {
+    const twice = seen.has(name.toLowerCase())
+    seen.add(name.toLowerCase())
+    return twice ? [{ path: `headers.${JSON.stringify(name.slice(0, 76))}`, reason: 'stands twice' }] : []
+  })
+  const [first] = fields
+  if (first) throw new Problem('validation_error', `\`${first.path}\` ${first.reason}`, { fields })
 }
 
 function isMissing(value: string | null | undefined): boolean {
