@@ -94,7 +94,9 @@ function add(tokens: Token[], token: Token): void {
 
 /** Marks that may be left out in writing: Latin, Greek and Cyrillic accents, Hebrew points, Arabic vowels and the tatweel. */
 const MARKS = /[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u0591-\u05c7\u0640\u064b-\u0655\u0670]/g
-const FILLERS = new RegExp(`[${INVISIBLE}]`, 'g')
+
+/** What may come out of taking characters apart (½, ⑴, joiners) and is no part of a word. */
+const NO_WORD = /[^\p{L}\p{N}\p{M}]/gu
 
 /** Letters that no decomposition takes apart. */
 const LIGATURES: Readonly<Record<string, string>> = {
@@ -122,7 +124,7 @@ function fold(word: string): string {
     .toLowerCase()
     .normalize('NFKD')
     .toLowerCase()
-    .replace(FILLERS, '')
+    .replace(NO_WORD, '')
     .replace(OWN_LETTER, (letter) => OWN_LETTERS[letter] ?? letter)
     .replace(MARKS, '')
     .replace(LIGATURE, (letter) => LIGATURES[letter] ?? letter)

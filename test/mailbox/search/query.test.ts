@@ -42,6 +42,7 @@ test.each([
   ['12:30', '"12 30"'],
   ['tax ...', '"tax"'],
   ["o'zbek", '"ozbek"'],
+  ['1½ ⑴ ﷺ', '"112" AND "1" AND "صلىاللهعليهوسلم"'],
   ["john's book", '"johns" AND "book"'],
   ['"john\'s book"', '"johns john book"'],
 ])('%s is looked for as %s', (q, expression) => {
