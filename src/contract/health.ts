@@ -7,6 +7,14 @@ export const GetHealth = route({
   tag: 'Service',
   summary: 'Whether the service can reach its storage.',
   scope: 'public',
-  answer: z.object({ status: z.literal('ok') }),
+  answer: z.object({
+    status: z.enum(['ok', 'degraded']),
+    down: z
+      .array(z.string())
+      .optional()
+      .meta({
+        description: 'Mail databases that do not answer: accounts whose mail is there are put off, others served.',
+      }),
+  }),
   problems: ['service_unavailable'],
 })

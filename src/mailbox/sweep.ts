@@ -1,5 +1,6 @@
 /** What is swept up behind mail at rest: raw objects that no row names, and answers kept longer than they are good for. */
 import { type Context, newToken } from '../context.ts'
+import { inEachDatabase } from '../record/databases.ts'
 import { dropOldAnswers } from '../store/idempotency.ts'
 import { runBatch } from '../store/mail/change.ts'
 import { addTask, claimTasks, postponeTask } from '../store/mail/tasks.ts'
@@ -27,7 +28,7 @@ const KIND = 'orphans'
 export async function sweepMailbox(ctx: Context): Promise<void> {
   await Promise.all([
     sweepOrphans(ctx),
-    ...[...ctx.stores.mail.values()].map((db) => dropOldAnswers(db, ctx.now(), MAX_DROPPED)),
+    inEachDatabase(ctx, 'old answers', async (_mailDb, db) => void (await dropOldAnswers(db, ctx.now(), MAX_DROPPED))),
   ])
 }
 

@@ -2,6 +2,7 @@
 import { toHex } from '../base/bytes.ts'
 import { describeError } from '../base/log.ts'
 import { type Context, newToken } from '../context.ts'
+import { inEachDatabase } from '../record/databases.ts'
 import { isoTime } from '../record/email-event.ts'
 import { dropOldDispatches } from '../store/mail/dispatches.ts'
 import { type Behind, claimRound, findBehind, finishRound, passOver, type Round } from '../store/mail/telling.ts'
@@ -53,14 +54,17 @@ export async function dispatchAccount(ctx: Context, account: AccountRef, needs: 
 
 /** The same for all accounts of a queue's batch: one look for each of their databases. */
 export async function dispatchAccounts(ctx: Context, accounts: readonly AccountRef[], needs: Needs): Promise<void> {
-  for (const [mailDb, of] of Map.groupBy(accounts, (account) => account.mailDb)) {
-    const numbers = [...new Set(of.map((account) => account.number))]
+  const places = Map.groupBy(accounts, (account) => account.mailDb)
+  // What a database that is down is behind with, the sweep finds once it is back.
+  await inEachDatabase(ctx, 'webhooks', async (mailDb) => {
+    const numbers = [...new Set((places.get(mailDb) ?? []).map((account) => account.number))]
+    if (numbers.length === 0) return
     const behind = await findBehind(ctx.stores, mailDb, ctx.now(), MOST_BEHIND, numbers)
     const work = workThrough(ctx, behind, needs, ctx.now() + WAKE_RUN_MS).then((left) => {
       for (const account of new Set(left.map((endpoint) => endpoint.account))) ctx.wake.webhooks(account)
     })
     if (!(await endsWithin(PATIENCE_MS, work))) ctx.later(work)
-  }
+  })
 }
 
 async function endsWithin(ms: number, work: Promise<void>): Promise<boolean> {
@@ -75,12 +79,18 @@ async function endsWithin(ms: number, work: Promise<void>): Promise<boolean> {
 
 /** Finds what lost wake-ups and due tries left behind, passes over what nobody asked for, and forgets what is old. */
 export async function sweepWebhooks(ctx: Context, needs: Needs): Promise<void> {
-  for (const [mailDb, db] of ctx.stores.mail) {
+  const behind: Behind[] = []
+  await inEachDatabase(ctx, 'webhooks', async (mailDb, db) => {
     for (let step = 0; step < MOST_STEPS && (await passOver(db, ctx.now(), MOST_BEHIND)) > 0; step++);
-    const behind = await findBehind(ctx.stores, mailDb, ctx.now(), MOST_BEHIND)
-    await workThrough(ctx, behind, needs, ctx.now() + SWEEP_RUN_MS)
-    await dropOldDispatches(db, ctx.now(), DROPPING)
-  }
+    behind.push(...(await findBehind(ctx.stores, mailDb, ctx.now(), MOST_BEHIND)))
+  })
+  // All of them in the same lanes: a Worker waits for six answers, however many databases there are.
+  await workThrough(ctx, behind, needs, ctx.now() + SWEEP_RUN_MS)
+  await inEachDatabase(
+    ctx,
+    'old dispatches',
+    async (_mailDb, db) => void (await dropOldDispatches(db, ctx.now(), DROPPING)),
+  )
 }
 
 /**

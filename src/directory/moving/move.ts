@@ -5,6 +5,7 @@ import { isoTime } from '../../record/email-event.ts'
 import { findAccountRow, refOf } from '../../store/directory/accounts.ts'
 import { beingMoved, settle } from '../../store/settle.ts'
 import { asMove, beginMove, claimMove, findMove, type Move, TABLES } from '../../store/shards/moving.ts'
+import { forgetKeysOf } from '../access.ts'
 import { noSuchDatabase } from '../accounts.ts'
 import { takeBack } from './steps.ts'
 
@@ -30,6 +31,7 @@ export async function moveAccount(ctx: Context, id: string, to: string) {
     () => beginMove(ctx.stores, refOf(row), move, now + REMEMBERED_MS),
     async () => ((await findMove(ctx.stores, row)) ? true : undefined),
   )
+  forgetKeysOf(row.number)
   if (!begun) {
     throw new Problem('conflict', `${to} is still being cleared of an earlier stay of this account.`, {
       fix: 'Try again in half an hour, or move it elsewhere.',

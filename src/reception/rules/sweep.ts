@@ -7,11 +7,12 @@ import { type Context, newToken } from '../../context.ts'
 import { findAccountByNumber } from '../../directory/accounts.ts'
 import type { AskedRule } from '../../directory/receiving/rule.ts'
 import { presentRules } from '../../directory/receiving/rules.ts'
+import { inEachDatabase } from '../../record/databases.ts'
 import type { OwedTask } from '../../store/mail/filing.ts'
 import type { StoredMessage } from '../../store/mail/rows.ts'
 import { claimTasks, finishTask, postponeTask, type Task } from '../../store/mail/tasks.ts'
 import { nextReceived, RULE_RUN, type RunState, readRun, releaseRun, stepRun } from '../../store/receiving/runs.ts'
-import { type AccountRef, type Database, mailOf } from '../../store/stores.ts'
+import type { AccountRef, Database } from '../../store/stores.ts'
 import { applyTo } from './apply.ts'
 
 /** Read together: a row is some kilobytes, and has its changes in batches of its own. */
@@ -37,15 +38,14 @@ const KEPT_MS = 7 * 86_400_000
 export async function sweepRuleRuns(ctx: Context): Promise<void> {
   const began = ctx.now()
   const mayGoOn = () => ctx.now() - began < TICK_MS
-  for (const mailDb of ctx.stores.mail.keys()) {
-    const db = mailOf(ctx.stores, { mailDb })
+  await inEachDatabase(ctx, 'rules', async (_mailDb, db) => {
     while (mayGoOn()) {
       const claim = { token: newToken(ctx), now: ctx.now(), until: ctx.now() + CLAIM_MS, limit: 1 }
       const [task] = await claimTasks(db, [RULE_RUN], claim)
       if (!task) break
       await take(ctx, db, task, mayGoOn)
     }
-  }
+  })
 }
 
 /** Sees one run through, or as far as there is time. Never rejects for a fault of the run's own. */

@@ -2,7 +2,17 @@
 import { sql } from 'drizzle-orm'
 import type { Stores } from '../stores.ts'
 
-/** Throws where a database does not answer, or lacks a table. */
-export async function checkDatabases(stores: Stores): Promise<void> {
-  await Promise.all([...stores.mail.values()].map((database) => database.all(sql`SELECT 1 FROM tasks LIMIT 1`)))
+/** The databases that do not answer, or lack a table. */
+export async function findDown(stores: Stores): Promise<string[]> {
+  const asked = await Promise.all(
+    [...stores.mail].map(async ([name, database]) => {
+      // A database that is down may throw before there is anything to wait for.
+      const answers = async () => database.all(sql`SELECT marks FROM messages LIMIT 1`)
+      return answers().then(
+        () => undefined,
+        () => name,
+      )
+    }),
+  )
+  return asked.filter((name) => name !== undefined)
 }
