@@ -46,6 +46,15 @@ export function writeReply(
   return `${ICAL.stringify(root)}\r\n`
 }
 
+/** The addresses of all who are invited, also of those beyond what an invitation tells. */
+export function invitedAddresses(text: string): string[] {
+  const calendar = parseCalendar(text)
+  const event = calendar && mainEvent(calendar)
+  return (event?.properties ?? []).flatMap((property) =>
+    property.name === 'attendee' ? (addressOf(property) ?? []) : [],
+  )
+}
+
 /** The ATTENDEE with an address; the case of letters does not matter. */
 export function attendeeOf(event: Component, address: string): Property | undefined {
   return event.properties.find(

@@ -13,7 +13,7 @@ import {
   MAX_CALENDAR_OCTETS,
   readInvitation,
 } from '../../mail/invitation/invitation.ts'
-import { writeReply } from '../../mail/invitation/reply.ts'
+import { invitedAddresses, writeReply } from '../../mail/invitation/reply.ts'
 import { recall } from '../../record/once.ts'
 import { findOwners } from '../../store/directory/owners.ts'
 import type { Once } from '../../store/idempotency.ts'
@@ -35,6 +35,9 @@ const ANSWERS = {
 const MAX_SUMMARY = 500
 const MAX_NAME = 200
 
+/** Of those invited; whoever received the mail is looked up wherever he stands. */
+const MAX_LOOKED_UP = 200
+
 /** Sends the answer from the address that was invited. @throws Problem, where there is nothing to answer or nobody of ours was asked. */
 export async function answerInvitation(
   ctx: Caller,
@@ -47,7 +50,7 @@ export async function answerInvitation(
   if (known) return asAnswer(known)
   const original = await readOriginal(ctx, id)
   const { text, invitation, organizer } = await readAsked(ctx, original)
-  const attendee = await ownAttendee(ctx, original, invitation, body.from)
+  const attendee = await ownAttendee(ctx, original, invitedAddresses(text), body.from)
   const { status, mark } = ANSWERS[body.answer]
   const summary = oneLine(invitation.summary ?? '', MAX_SUMMARY)
   const subject = `${mark}: ${summary || 'your invitation'}`
@@ -106,25 +109,26 @@ async function readAsked(ctx: Caller, original: Original): Promise<Asked> {
 async function ownAttendee(
   ctx: Caller,
   { stored }: Original,
-  { attendees }: Invitation,
+  written: readonly string[],
   from: string | null | undefined,
 ): Promise<{ invited: string; from: Mailbox }> {
   const named = from ? parseMailbox(from) : undefined
   if (from && !named) throw notInvited('from', 'is not an email address')
-  const invited = attendees.flatMap(({ address: written }) => {
-    const address = parseAddress(written)
-    return address ? [{ written, address, key: addressKey(address) }] : []
-  })
-  const keys = invited.flatMap(({ address }) => keysOf(address).map(({ key }) => key))
-  const owners = new Map((await findOwners(ctx.stores, [...new Set(keys)])).map((owner) => [owner.address, owner]))
   const received = stored.recipient === null ? undefined : parseAddress(stored.recipient)
   const receivedKey = received && addressKey(received)
+  const wanted = named && addressKey(named.address)
+  const all = written.flatMap((text) => {
+    const address = parseAddress(text)
+    return address ? [{ written: text, address, key: addressKey(address) }] : []
+  })
+  const invited = all.filter(({ key }, at) => at < MAX_LOOKED_UP || key === receivedKey || key === wanted)
+  const keys = invited.flatMap(({ address }) => keysOf(address).map(({ key }) => key))
+  const owners = new Map((await findOwners(ctx.stores, [...new Set(keys)])).map((owner) => [owner.address, owner]))
   const ours = invited.flatMap((one) => {
     const owner = keysOf(one.address).flatMap(({ key }) => owners.get(key) ?? [])[0]
     const isOurs = owner ? owner.account === ctx.account.number : one.key === receivedKey
     return isOurs ? [{ ...one, name: owner?.name ?? null }] : []
   })
-  const wanted = named && addressKey(named.address)
   const found = wanted
     ? ours.find(({ key }) => key === wanted)
     : (ours.find(({ key }) => key === receivedKey) ?? ours[0])

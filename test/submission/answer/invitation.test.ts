@@ -124,6 +124,12 @@ test('of several addresses that were invited the receiving one answers, or the o
   expect((await sent(listed.id)).row.parties.from).toEqual([second])
 })
 
+test('whoever received the invitation answers it, however many stand before him', async () => {
+  const crowd = Array.from({ length: 300 }, (_, at) => `ATTENDEE:mailto:a${at}@far.test`)
+  const { reply } = await sent((await answerInvitation(owner, await invited(calendar(...crowd, me)), body())).id)
+  expect(reply?.attendees).toMatchObject([{ address: owner.address.toUpperCase() }])
+})
+
 test('what cannot be answered is refused, and why', async () => {
   const refused = async (lines: string[], more = {}, type?: string) =>
     answerInvitation(owner, await invited(lines, type), body(more)).catch(
