@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
 /** What is downloaded and compiled at every cold start. */
-const MAX_GZIP_KIB = 350
+const MAX_GZIP_KIB = 450
 
 const out = mkdtempSync(join(tmpdir(), 'pochta-build-'))
 try {

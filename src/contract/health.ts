@@ -9,12 +9,9 @@ export const GetHealth = route({
   scope: 'public',
   answer: z.object({
     status: z.enum(['ok', 'degraded']),
-    down: z
-      .array(z.string())
-      .optional()
-      .meta({
-        description: 'Mail databases that do not answer: accounts whose mail is there are put off, others served.',
-      }),
+    down: z.array(z.string()).optional().meta({
+      description: 'Mail databases that do not answer: accounts whose mail is there are put off, others served.',
+    }),
   }),
   problems: ['service_unavailable'],
 })
