@@ -6,6 +6,7 @@ import type { ListQuery } from '../contract/common.ts'
 import type { AccountPatch, NewAccountBody } from '../contract/directory/accounts.ts'
 import { ACCOUNT_SCOPES } from '../contract/route.ts'
 import { isoTime } from '../record/email-event.ts'
+import { NEW_RETENTION, retentionOf } from '../record/retention.ts'
 import {
   type AccountRow,
   findAccountRow,
@@ -53,7 +54,9 @@ export async function createAccount(ctx: Context, body: NewAccountBody, once?: O
       addressLimit: body.quota?.addresses ?? null,
       storageBytes: body.quota?.storage_bytes ?? null,
       sendsPerDay: body.quota?.sends_per_day ?? null,
-      settings: settingsOf(body.quota?.requests_per_second),
+      settings: settingsOf(body),
+      // Nothing can be over its time sooner.
+      retentionDue: now + 86_400_000,
       mailDb: await placeFor(ctx, body.database),
       now,
       key: {
@@ -99,17 +102,23 @@ export async function getAccount(ctx: Context, id: string) {
   return showWithUsage(ctx, await findRow(ctx, id))
 }
 
-/** Renames an account or changes its quota. @throws Problem not_found. */
+/** Renames an account, changes its quota or how long its mail is kept. @throws Problem not_found. */
 export async function patchAccount(ctx: Context, id: string, patch: AccountPatch) {
-  const { name, quota = {} } = patch
+  const { name, quota = {}, retention } = patch
   const row = await patchRow(ctx.stores, id, {
     ...(name === undefined ? {} : { name }),
     ...(quota.addresses === undefined ? {} : { addressLimit: quota.addresses }),
     ...(quota.storage_bytes === undefined ? {} : { storageBytes: quota.storage_bytes }),
     ...(quota.sends_per_day === undefined ? {} : { sendsPerDay: quota.sends_per_day }),
-    ...(quota.requests_per_second === undefined
+    ...(quota.requests_per_second === undefined && !retention
       ? {}
-      : { settings: { requests_per_second: quota.requests_per_second } }),
+      : {
+          settings: {
+            ...(quota.requests_per_second === undefined ? {} : { requests_per_second: quota.requests_per_second }),
+            ...(retention ? { retention } : {}),
+          },
+        }),
+    ...(retention ? { retentionDue: ctx.now() } : {}),
   })
   if (!row) throw notFound('Account')
   forgetKeysOf(row.number)
@@ -146,11 +155,18 @@ function show(row: Shown) {
       addresses: row.addressLimit,
       requests_per_second: rateOf(row.settings),
     },
+    retention: retentionOf(row.settings),
   }
 }
 
-function settingsOf(rate: number | null | undefined): string | null {
-  return typeof rate === 'number' ? JSON.stringify({ requests_per_second: rate }) : null
+/** What is null stands for nothing, and is left out. */
+function settingsOf({ quota, retention }: NewAccountBody): string {
+  const rate = quota?.requests_per_second
+  const kept = Object.entries({ ...NEW_RETENTION, ...retention }).filter(([, days]) => days !== null)
+  return JSON.stringify({
+    ...(typeof rate === 'number' ? { requests_per_second: rate } : {}),
+    retention: Object.fromEntries(kept),
+  })
 }
 
 function rateOf(settings: string | null): number | null {

@@ -1,4 +1,4 @@
-/** What is swept up behind mail at rest: raw objects that no row names, and answers kept longer than they are good for. */
+/** What is swept up behind mail at rest: mail that was to be kept for a time, raw objects that no row names, and answers kept longer than they are good for. */
 import { type Context, newToken } from '../context.ts'
 import { inEachDatabase } from '../record/databases.ts'
 import { dropOldAnswers } from '../store/idempotency.ts'
@@ -6,6 +6,7 @@ import { runBatch } from '../store/mail/change.ts'
 import { addTask, claimTasks, postponeTask } from '../store/mail/tasks.ts'
 import { deleteRaw } from '../store/objects.ts'
 import { findOrphans } from '../store/orphans.ts'
+import { sweepRetention } from './retention.ts'
 
 /** An object's row comes within seconds; a day leaves room for any trouble. */
 const OLD_ENOUGH = 86_400_000
@@ -29,6 +30,7 @@ export async function sweepMailbox(ctx: Context): Promise<void> {
   await Promise.all([
     sweepOrphans(ctx),
     inEachDatabase(ctx, 'old answers', async (_mailDb, db) => void (await dropOldAnswers(db, ctx.now(), MAX_DROPPED))),
+    sweepRetention(ctx),
   ])
 }
 

@@ -100,6 +100,8 @@ export async function fillMailbox(ctx: Caller, mailbox: number, count: number, k
     sql`UPDATE counters SET seq = seq + ${count}, bytes = bytes + ${count}, messages = messages + ${count},
       boxes = json_set(boxes, ${`$."${mailbox}"`}, json_array(CAST(${count} AS INTEGER), CAST(${count} AS INTEGER)))
       WHERE account = ${number}`,
+    sql`INSERT INTO events (account, seq, type, data, created_at)
+      SELECT account, seq, 'message.created', '{"messages":[]}', ${ctx.now()} FROM counters WHERE account = ${number}`,
   ])
   const rows = await db.all<{ id: string }>(sql`SELECT id FROM messages WHERE account = ${number} ORDER BY id`)
   return rows.map(({ id }) => id)

@@ -16,6 +16,21 @@ const Quota = z
   })
   .meta({ id: 'Quota' })
 
+const Days = z.int().min(1).max(36_500).nullable()
+
+const Retention = z
+  .strictObject({
+    trash_days: Days.meta({
+      description: 'How long a message stays in Trash before it is deleted for good; null is for ever.',
+    }),
+    junk_days: Days.meta({ description: 'The same for Junk.' }),
+    received_days: Days.meta({
+      description: 'How long received mail is kept at all, wherever it lies; null is for ever.',
+    }),
+    sent_days: Days.meta({ description: 'The same for sent mail.' }),
+  })
+  .meta({ id: 'Retention', description: 'A new account keeps Trash and Junk for 30 days, and all else for ever.' })
+
 const Name = HeaderText.min(1).max(200)
 
 const Database = z.string().min(1).max(64).meta({ description: 'The binding of a mail database.', example: 'MAIL_2' })
@@ -24,6 +39,7 @@ export const NewAccountBody = z
   .strictObject({
     name: Name.meta({ example: 'Demo' }),
     quota: Quota.partial().optional(),
+    retention: Retention.partial().optional(),
     database: Database.optional().meta({
       description: 'Where its mail is to lie; else where the fewest accounts are.',
     }),
@@ -33,7 +49,11 @@ export const NewAccountBody = z
 export type NewAccountBody = z.output<typeof NewAccountBody>
 
 export const AccountPatch = z
-  .strictObject({ name: Name.optional(), quota: Quota.partial().optional() })
+  .strictObject({
+    name: Name.optional(),
+    quota: Quota.partial().optional(),
+    retention: Retention.partial().optional(),
+  })
   .meta({ id: 'AccountPatch' })
 
 export type AccountPatch = z.output<typeof AccountPatch>
@@ -48,6 +68,7 @@ const fields = {
   }),
   database: Database,
   quota: Quota,
+  retention: Retention,
 }
 
 export const Account = z.object(fields).meta({ id: 'Account' })

@@ -2,6 +2,7 @@
 import { and, eq, ne, type SQL, sql } from 'drizzle-orm'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
 import { runBatch } from '../mail/change.ts'
+import { lookAt } from '../mailbox/retention.ts'
 import { accounts } from '../schema/directory.ts'
 import { counters } from '../schema/mail.ts'
 import { type FirstMailbox, makeReady, OPEN_ACCOUNT, type Opening, openAccount } from '../shards/opening.ts'
@@ -18,6 +19,8 @@ export type NewAccount = {
   sendsPerDay: number | null
   /** JSON object of further settings. */
   settings?: string | null
+  /** When its mail is first looked at for what is over its time; absent where all is kept. */
+  retentionDue?: number
   now: number
   key: { id: string; hash: string; name: string; permission: string; scopes: readonly string[] }
   /** Which database its mail is to lie in. */
@@ -49,6 +52,7 @@ export async function insertAccount(stores: Stores, account: NewAccount, keeping
           sql`INSERT INTO tasks (kind, account, ref, due, attempts, state)
             SELECT ${OPEN_ACCOUNT}, number, id, ${now}, 0, ${JSON.stringify(opening)} FROM accounts WHERE id = ${id}`,
         ]),
+    ...(account.retentionDue === undefined ? [] : [lookAt(sql`a.id = ${id}`, account.retentionDue)]),
     ...(keeping ? [keepAnswer(INSTANCE.number, keeping.once, now, keeping.status, keeping.answer, made)] : []),
   ])
   const row = inserted?.[0]
@@ -104,6 +108,8 @@ export async function findUsage(
 export type AccountPatch = Partial<Pick<AccountRow, 'name' | 'addressLimit' | 'storageBytes' | 'sendsPerDay'>> & {
   /** Merged into its settings: what is null is taken away. */
   settings?: Readonly<Record<string, unknown>>
+  /** When its mail is to be looked at, because how long it is kept has changed. */
+  retentionDue?: number
 }
 
 /** Changes an open account, and its quota where its mail is counted; undefined where there is none. */
@@ -120,7 +126,8 @@ export async function patchAccount(stores: Stores, id: string, patch: AccountPat
     const own = [...set('name', patch.name), ...set('address_limit', patch.addressLimit), ...settings, ...quota]
     const directory = sql`UPDATE accounts SET ${sql.join(own, sql`, `)} WHERE number = ${row.number} AND state = 'active'`
     const mail = sql`UPDATE counters SET ${sql.join(quota, sql`, `)} WHERE account = ${row.number}`
-    await runWhereMailIs(stores, row, [directory], quota.length > 0 ? [mail] : [])
+    const look = patch.retentionDue === undefined ? [] : [lookAt(sql`a.number = ${row.number}`, patch.retentionDue)]
+    await runWhereMailIs(stores, row, [directory, ...look], quota.length > 0 ? [mail] : [])
   }
   const row = await findAccountRow(stores, id)
   return row?.state === 'active' ? row : undefined
