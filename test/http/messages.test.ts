@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { call } from '../support/api.ts'
+import { call, operator } from '../support/api.ts'
 import { bring, json, makeMailer } from './mail.ts'
 
 const mime = 'From: ann@far.test\r\nSubject: Hi\r\n\r\nHello.\r\n'
@@ -45,7 +45,7 @@ test('what is asked for wrongly is refused by the name of the field', async () =
   const { key, address } = await makeMailer()
   const id = await bring(address, mime)
   for (const [method, path, body, status, field] of [
-    ['GET', '/messages?q=words', undefined, 422, 'q'],
+    ['GET', '/messages?q=form:words', undefined, 422, 'q'],
     ['GET', '/messages?after=nonsense', undefined, 422, 'after'],
     ['GET', '/messages?limit=101', undefined, 422, 'limit'],
     ['GET', '/messages?direction=up', undefined, 422, 'direction'],
@@ -70,4 +70,25 @@ test('the same Idempotency-Key makes one mailbox', async () => {
   const [one, two] = [await call('POST', '/mailboxes', options), await call('POST', '/mailboxes', options)]
   expect([one.status, two.status]).toEqual([201, 201])
   expect(await two.json()).toEqual(await one.json())
+})
+
+test('mail is found by its words over the API, and nobody else’s is', async () => {
+  const [ours, theirs] = [await makeMailer(), await makeMailer()]
+  const uzbek =
+    'From: ann@far.test\r\nSubject: Xat\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nBugun gʻalaba bayrami.\r\n'
+  const id = await bring(ours.address, uzbek)
+  await bring(theirs.address, uzbek)
+  const search = (q: string, key: string) => call('GET', `/messages?q=${encodeURIComponent(q)}`, { key })
+  expect(await json(search("g'alaba from:ann", ours.key))).toMatchObject({
+    object: 'list',
+    has_more: false,
+    data: [{ object: 'message', id, snippet: { text: 'Bugun gʻalaba bayrami.', matches: [[6, 13]] } }],
+  })
+  const refused = await search('form:ann', ours.key)
+  expect(refused.status).toBe(422)
+  expect(await refused.json()).toMatchObject({ name: 'invalid_parameter', fields: [{ path: 'q' }] })
+
+  const body = { account: ours.account }
+  expect(await json(call('POST', '/search/rebuild', { key: operator, body }))).toMatchObject({ started: true })
+  expect((await call('POST', '/search/rebuild', { key: ours.key, body })).status).toBe(401)
 })
