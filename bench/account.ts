@@ -19,6 +19,25 @@ export async function makeAccount(caller: Caller, domain: string): Promise<Accou
   return { id, address, key }
 }
 
+/** Gives the account rules that all have to be asked, for none of them matches. */
+export async function makeRules(caller: Caller, { key }: Account, count: number): Promise<void> {
+  const texts = ['unsubscribe from this', 'wire transfer', 'act now'].map((value) => ({
+    field: 'text',
+    op: 'contains',
+    value,
+  }))
+  const others = ['from', 'subject', 'header:x-spam-status'].map((field) => ({
+    field,
+    op: 'ends_with',
+    value: '@nobody.test',
+  }))
+  for (let at = 0; at < count; at++) {
+    const conditions = [...texts, ...others].map((condition) => ({ ...condition, value: `${condition.value} ${at}` }))
+    const rule = { name: `Rule ${at}`, match: 'any', conditions, actions: [{ keyword: `k${at}` }] }
+    await post(caller, '/rules', rule, { authorization: `Bearer ${key}` })
+  }
+}
+
 /** A key of the instance, with which mail is brought in. */
 export async function makeInboundKey(caller: Caller): Promise<string> {
   const body = { name: 'Benchmark', permission: 'inbound:write' }

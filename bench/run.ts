@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { measureInbound, measureLarge, measureSending, type Pair, type Side } from './accepting.ts'
-import { inbound, makeAccount, makeInboundKey, SECRETS } from './account.ts'
+import { inbound, makeAccount, makeInboundKey, makeRules, SECRETS } from './account.ts'
 import { measureAttachment } from './attachment.ts'
 import { fillInbox } from './fill.ts'
 import { measureLists } from './lists.ts'
@@ -27,6 +27,9 @@ const LEGEND = `The floor is a Worker that does one R2 put and one D1 insert of 
 of rounds side by side. D1 and R2 are what one request costs on average. What a queue's work costs no answer tells: tests hold
 it to its budget (test/relay/relay.test.ts: 4 rows written for a mail that the relay took; test/webhook/dispatch.test.ts: 2 for
 an event that an endpoint was told).`
+
+/** As many as an account may have; each has six conditions here, of which half look at the text. */
+const MAX_RULES = 100
 
 /** What a large account's inbox holds. */
 const MANY = 100_000
@@ -76,7 +79,10 @@ async function measure(): Promise<Row[]> {
   const large = [...(await measureLarge(pair)), ...(await measureAttachment(pair))]
   settle()
   const arriving = await measureInbound(pair)
-  rows.push(...arriving, ...large)
+  const ruled = await makeAccount(ours.caller, 'ruled.test')
+  await makeRules(ours.caller, ruled, MAX_RULES)
+  const judged = await measureInbound({ ...pair, account: ruled, rounds: 3 }, `, ${MAX_RULES} rules`)
+  rows.push(...arriving, ...judged, ...large)
   say('sending')
   settle()
   relay.hold()

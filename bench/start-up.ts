@@ -63,8 +63,8 @@ async function coldStart({ script }: Built, secrets: Record<string, string>, fol
     throw new Error(`${error}: ${said}`)
   } finally {
     const closed = once(child, 'close')
-    child.kill('SIGKILL')
-    await closed
+    // One that has ended already closes no more, and its error must be told.
+    if (child.kill('SIGKILL')) await closed
   }
 }
 
