@@ -55,7 +55,8 @@ export async function startService(
   })
   const { url } = await server.listen()
   const worker = server.getWorker()
-  await worker.applyD1Migrations('DB')
+  // Accounts are spread over the databases, so every one must be ready.
+  for (const database of ['DB', 'MAIL_2', 'MAIL_3', 'SEARCH']) await worker.applyD1Migrations(database)
   const origin = url.origin
   return {
     url: origin,
