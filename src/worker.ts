@@ -90,6 +90,7 @@ type Sweeps = Record<string, (ctx: Context) => Promise<void>>
 const OWED: Sweeps = {
   moving: sweepMoving,
   rules: sweepRuleRuns,
+  feedback: sweepFeedback,
 }
 
 const SWEEPS: Sweeps = {
@@ -97,7 +98,6 @@ const SWEEPS: Sweeps = {
   scheduled: sweepScheduled,
   relay: sweepRelay,
   webhooks: (ctx) => sweepWebhooks(ctx, { readFull }),
-  feedback: sweepFeedback,
   directory: sweepDirectory,
   mailbox: sweepMailbox,
   search: sweepSearch,

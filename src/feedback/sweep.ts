@@ -5,6 +5,7 @@
 import { concat } from '../base/bytes.ts'
 import { describeError } from '../base/log.ts'
 import { type Context, newToken } from '../context.ts'
+import { findAccountByNumber } from '../directory/accounts.ts'
 import { MAX_PARSED_BYTES } from '../mail/mime/skeleton.ts'
 import { readReturned } from '../mail/returned/returned.ts'
 import { claimFeedback, type FeedbackState, type FeedbackTask } from '../store/mail/feedback-tasks.ts'
@@ -89,10 +90,24 @@ async function apply(
   state: FeedbackState,
 ): Promise<AccountRef | undefined> {
   const place = { mailDb, account }
-  if ('told' in state) return recordReturned(ctx, place, state, (address) => toldOf(address, state.told))
+  if ('told' in state) {
+    const told = await placeOf(ctx, place, state.sender)
+    return told && recordReturned(ctx, told, state, (address) => toldOf(address, state.told))
+  }
   const raw = await readStart(ctx, state.key)
   if (!raw) return undefined
   return recordReturned(ctx, place, state, (recipient) => readReturned(raw, { recipient, from: state.from }))
+}
+
+/** Where the mail lies; undefined where its account is gone. @throws Problem while that account is being moved: it is asked again. */
+async function placeOf(
+  ctx: Context,
+  own: { mailDb: string; account: number },
+  sender: number | undefined,
+): Promise<{ mailDb: string; account: number } | undefined> {
+  if (sender === undefined || sender === own.account) return own
+  const found = await findAccountByNumber(ctx, sender)
+  return found && { mailDb: found.mailDb, account: found.number }
 }
 
 /** As much of the bytes as is ever parsed; undefined where they are gone, and so were read before. */

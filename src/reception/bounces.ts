@@ -4,7 +4,8 @@ import { type Context, newId, newToken } from '../context.ts'
 import { findAccountByNumber } from '../directory/accounts.ts'
 import type { Address } from '../mail/address.ts'
 import { looksLikeVerp, readVerp } from '../mail/returned/verp.ts'
-import { addFeedbackTask, hasFeedbackTask } from '../store/mail/feedback-tasks.ts'
+import { addFeedbackTask, FEEDBACK, type FeedbackState, hasFeedbackTask } from '../store/mail/feedback-tasks.ts'
+import type { OwedTask } from '../store/mail/filing.ts'
 import { bounceKey, putRaw } from '../store/objects.ts'
 import { settle } from '../store/settle.ts'
 import type { AccountRef } from '../store/stores.ts'
@@ -25,6 +26,25 @@ export async function bounceOf(ctx: Context, local: string): Promise<Bounce | un
   const account = token && (await findAccountByNumber(ctx, token.account))
   return account && { account, message: token.message, recipient: token.recipient }
 }
+
+/**
+ * What a mail of ours leaves that comes in again, to an address of ours: it was delivered. Its reverse path proves of
+ * which recipient that is; whether it is he that it came to, the feedback stage sees. `ref` is the filed message's id.
+ */
+export async function deliveryOf(
+  ctx: Context,
+  { from, to, ref }: { from: string; to: string; ref: string },
+): Promise<OwedTask | undefined> {
+  const local = from.slice(0, Math.max(0, from.lastIndexOf('@')))
+  const token = looksLikeVerp(local) ? await readVerp(ctx.keyring, local) : undefined
+  if (!token) return undefined
+  const { account: sender, message, recipient } = token
+  const told = { address: to, returned: { kind: 'delivered' as const, reply: HERE } }
+  return { kind: FEEDBACK, ref, due: ctx.now(), state: { message, recipient, sender, told } satisfies FeedbackState }
+}
+
+/** As a report of ours would say it (RFC 3463 section 3.2). */
+const HERE = { code: 250, enhanced: '2.1.5', text: 'Delivered to a mailbox of this service' }
 
 /** Stores it, and the task that names it. What it says is read afterwards: nothing in it can make us refuse it. */
 export async function keepBounce(ctx: Context, bounce: Bounce, arrival: Arrival): Promise<Received> {

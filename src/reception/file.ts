@@ -13,6 +13,7 @@ import { INBOX, RECEIVED } from '../store/mail/shapes.ts'
 import { copyRaw, deleteRaw, putRaw, rawKey } from '../store/objects.ts'
 import { nothingStored, settle } from '../store/settle.ts'
 import type { AccountRef } from '../store/stores.ts'
+import { deliveryOf } from './bounces.ts'
 import { noteComplaint } from './complaints.ts'
 import { verdictsAt } from './doors.ts'
 import { matchedEvent, receivedEvent } from './event.ts'
@@ -116,7 +117,9 @@ async function fileCopy(ctx: Context, mail: Mail, { place, id, key }: Copy): Pro
   }
   // An alias of the same account speaks for it as well.
   const own = to.written.account.number === account.number ? [...new Set([to.written, ...takers])] : takers
-  const { tasks, looping } = owedFor(ctx, { message, read, written: to.as, own, ruling })
+  const { tasks: owed, looping } = owedFor(ctx, { message, read, written: to.as, own, ruling })
+  const delivery = await deliveryOf(ctx, { from: message.sender, to: to.as.address, ref: id })
+  const tasks = delivery ? [...owed, delivery] : owed
   if (looping) message.problems = [...message.problems, FORWARD_LOOP]
   const told = (mailbox: string) => {
     const received = receivedEvent(message, indexed.root, { mailbox, rules: ruling.matched })

@@ -10,8 +10,8 @@ export const FEEDBACK = 'feedback'
 /** The sent message and the recipient it is about. */
 export type About = { message: string; recipient: number }
 
-/** Bytes, and the reverse path they came with; or what a service told of an address. */
-export type FeedbackState = About & ({ key: string; from: string } | { told: Told })
+/** Bytes, and the reverse path they came with; or what was told of an address. `sender` has the mail where the task is another account's. */
+export type FeedbackState = About & ({ key: string; from: string } | { told: Told; sender?: number })
 
 /** It counts only where the address is the recipient's. */
 export type Told = { address: string; returned: Returned }
@@ -54,14 +54,16 @@ export async function claimFeedback(
 
 function asState(state: unknown): FeedbackState | undefined {
   if (typeof state !== 'object' || state === null) return undefined
-  const { message, recipient, key, from, told } = state as Partial<Record<string, unknown>>
+  const { message, recipient, key, from, told, sender } = state as Partial<Record<string, unknown>>
   if (typeof message !== 'string' || typeof recipient !== 'number') return undefined
-  if (typeof told === 'object' && told !== null) return { message, recipient, told: asTold(told) }
+  if (typeof told === 'object' && told !== null) {
+    return { message, recipient, told: asTold(told), ...(typeof sender === 'number' ? { sender } : {}) }
+  }
   if (typeof key !== 'string' || typeof from !== 'string') return undefined
   return { message, recipient, key, from }
 }
 
-/** Nobody writes a task with this member but `addFeedbackTask`. */
+/** Nobody writes a task with this member but `addFeedbackTask` and the filing of mail. */
 function asTold(told: object): Told {
   return told as Told
 }
