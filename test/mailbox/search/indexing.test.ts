@@ -171,6 +171,25 @@ test('of a large account whose index is lost the newest mail is found first, and
   expect(await rows(ctx)).toBe(71)
 })
 
+test('the sweep goes back page by page over all of the past', async () => {
+  const ctx = await makeAccount(world)
+  await mails(ctx, 1)
+  const { number } = ctx.account
+  const columns = sql.raw(
+    'created_at, mailbox, modseq, keywords, thread, msgid_hash, message_id, sender, recipient, address, parties, subject, preview, size, has_attachment, parts, raw_key',
+  )
+  await runBatch(ctx.stores.directory, [
+    sql`WITH RECURSIVE copies(n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM copies WHERE n < 1199)
+      INSERT INTO messages (account, direction, id, uid, filed, dedupe, ${columns})
+      SELECT account, direction, '00000000-0000-7000-8000-' || printf('%012d', n), n, n, 'copy' || n, ${columns}
+      FROM copies CROSS JOIN messages WHERE account = ${number}`,
+    sql`UPDATE counters SET seq = 5000 WHERE account = ${number}`,
+  ])
+  await sweepSearch(world.ctx)
+  expect(await rows(ctx)).toBe(1101)
+  expect(await cursorOf(ctx)).toEqual({ high: 5000, low: null, clearing: 0, epoch: 0 })
+})
+
 test('the operator has an index made anew, and finds all again', async () => {
   const ctx = await makeAccount(world)
   const other = await makeAccount(world)
