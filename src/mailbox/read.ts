@@ -3,7 +3,7 @@ import type * as z from 'zod'
 import { notFound, Problem } from '../base/problem.ts'
 import type { Caller } from '../context.ts'
 import type { Email } from '../contract/emails-read.ts'
-import type { ListMessages, Message, MessageSummary } from '../contract/messages.ts'
+import type { ListMessages, Message } from '../contract/messages.ts'
 import type { ContentKind } from '../contract/reading/content.ts'
 import type { ReceivedEmail } from '../contract/reading/receiving.ts'
 import { addressKey, parseAddress } from '../mail/address.ts'
@@ -27,9 +27,6 @@ import { type Narrowed, search } from './search/find.ts'
 type PageQuery = { limit: number; after?: string; before?: string }
 type MessageList = z.input<(typeof ListMessages)['answer']>
 type Want = { body: readonly ContentKind[]; html_format: HtmlFormat; images?: 'blocked' | 'remote' }
-
-/** The newest of a conversation; longer ones are paged through as a list. */
-const MAX_THREAD = 100
 
 /** Sent mail, newest first. @throws Problem invalid_parameter. */
 export async function listSent(ctx: Caller, query: PageQuery) {
@@ -139,16 +136,6 @@ async function content(bodies: Bodies, { body, html_format, images = 'blocked' }
       ...(invitation === null ? ['calendar_unread'] : (invitation?.problems ?? [])),
     ],
   }
-}
-
-/** A conversation, oldest message first. @throws Problem not_found. */
-export async function getThread(
-  ctx: Caller,
-  id: string,
-): Promise<{ object: 'thread'; id: string; has_more: boolean; messages: z.input<typeof MessageSummary>[] }> {
-  const { rows, more } = await listLines(ctx.stores, ctx.account, { thread: id }, { limit: MAX_THREAD })
-  if (rows.length === 0) throw notFound('Thread')
-  return { object: 'thread', id, has_more: more, messages: rows.reverse().map(summaryView) }
 }
 
 function readFilter(query: z.output<(typeof ListMessages)['query']>): Filter {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { changeMessage, deleteMessage } from '../../src/mailbox/change.ts'
-import { getReceived, getSent, getThread, listMessages, listReceived, listSent } from '../../src/mailbox/read.ts'
+import { getReceived, getSent, listMessages, listReceived, listSent } from '../../src/mailbox/read.ts'
+import { getThread } from '../../src/mailbox/threads.ts'
 import { makeAccount, makeWorld } from '../support/world.ts'
 import { file, plain } from './mail.ts'
 
