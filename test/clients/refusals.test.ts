@@ -216,8 +216,8 @@ test('attachment content in each of its three encodings is the same, and too muc
   for (const [content, path] of [
     [[256], 'content[0]'],
     [[0, -1], 'content[1]'],
-    [[1.5], 'content'],
-    [['1'], 'content'],
+    [[1.5], 'content[0]'],
+    [['1'], 'content[0]'],
   ] as const) {
     const fields = [`attachments[0].${path}`]
     const wanted = { status: 422, name: 'validation_error', fields }
