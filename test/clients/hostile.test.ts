@@ -27,6 +27,11 @@ async function ownThings(): Promise<Record<string, string>> {
     expect(status, `${path} ${JSON.stringify(made)}`).toBeLessThan(300)
     return String(made.id)
   }
+  const came = await service.call('POST', `/inbound?from=a@b.test&to=${tenant.address}`, {
+    key: OPERATOR,
+    body: 'From: a@b.test\r\nSubject: Salom\r\n\r\nText.\r\n',
+    headers: { 'content-type': 'message/rfc822' },
+  })
   const account = await service.call('POST', '/accounts', { key: OPERATOR, body: { name: 'other' } })
   return {
     '/accounts/:id': account.body.id,
@@ -38,6 +43,8 @@ async function ownThings(): Promise<Record<string, string>> {
     '/webhooks/:id': await make('/webhooks', { endpoint: 'http://127.0.0.1:8999/hook', events: ['email.bounced'] }),
     '/emails/:id': await make('/emails', mail({ scheduled_at: 'in 1 day' })),
     '/messages/:id': await make('/emails', mail()),
+    received: came.body.id,
+    '/rules/:id': await make('/rules', { name: 'Own', actions: [{ mark_read: true }] }),
   }
 }
 
@@ -47,7 +54,7 @@ const nameOf = (spec: RouteSpec) => `${spec.method} ${spec.path}`
 async function takingBodies(): Promise<RouteSpec[]> {
   const { paths } = (await service.call('GET', '/openapi.json')).body
   const isServed = ({ method, path }: RouteSpec) => paths[path.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()]
-  return specs.filter((spec) => spec.body && isServed(spec))
+  return specs.filter((spec) => spec.body && isServed(spec) && !LEFT_OUT.includes(nameOf(spec)))
 }
 
 /** Whether there is something of the tenant's own behind the path. */
@@ -87,11 +94,25 @@ const HOSTILE: unknown[] = [
 
 /** A body that is taken, and each variant of it with one value changed. */
 function variantsOf(spec: RouteSpec): { body: unknown; where: string; value: unknown }[] {
-  const taken = TAKEN[nameOf(spec)] ?? exampleFor(spec)
+  const taken = takenBy(nameOf(spec)) ?? exampleFor(spec)
   const variants = placesOf(taken).flatMap((place) =>
     HOSTILE.map((value) => ({ body: replaced(taken, place, value), where: place.join('.'), value })),
   )
   return [{ body: taken, where: '', value: undefined }, ...variants]
+}
+
+/** What would take the tenant itself away, or needs a mail that nobody sent. */
+const LEFT_OUT = ['POST /accounts/:id/move', 'POST /messages/:id/answer-invitation']
+
+/** Those of the bodies that name what was made first. */
+function takenBy(name: string): unknown {
+  const message = own['/messages/:id']
+  const naming: Record<string, unknown> = {
+    'POST /search/rebuild': { account: own['/accounts/:id'] },
+    'POST /messages/batch': { ids: [message], keywords: { $flagged: true } },
+    'POST /rules/test': { message_id: own.received, rule: { conditions: [], actions: [{ mark_read: true }] } },
+  }
+  return naming[name] ?? TAKEN[name]
 }
 
 /** Bodies with more in them than the examples of the contract, in the tenant's own words. */
@@ -105,6 +126,7 @@ const TAKEN: Record<string, unknown> = {
   'POST /addresses': { address: '*@hostile.test', name: 'All', forward_to: ['a@away.test'], expires_at: null },
   'PATCH /addresses/:id': { name: 'Own', forward_to: ['a@away.test'], expires_at: '2036-11-23T12:00:00.000Z' },
   'POST /suppressions/batch/remove': { emails: ['a@gone.test'] },
+  'POST /relays': { name: 'Made', host: '127.0.0.1', port: 2526, security: 'none', enabled: false },
   'PATCH /relays/:id': { name: 'Own', host: '127.0.0.1', port: 2526, security: 'none', verp: false },
 }
 
@@ -182,8 +204,9 @@ test('no body, however hostile in one place, is a bug of ours or gets further th
   }
   const places = [...lineBreaks].flatMap(([name, taken]) => [...taken].map((place) => `${name} ${place}`))
   expect(places).toContain('POST /emails text')
-  // A body of a mail has lines; nothing else has.
-  expect(places.filter((place) => !/[ .](html|text)$/.test(place))).toEqual([])
+  // A body of a mail has lines, and what is looked for in one; an id that is none changes nothing.
+  const mayBreak = /[ .](html|text)$|^POST \/rules(\/test)? (rule\.)?conditions\.\d+\.value|^POST \/messages\/batch ids\.0$/
+  expect(places.filter((place) => !mayBreak.test(place))).toEqual([])
   await nothingElseWentOut(mails)
 }, 120_000)
 

@@ -104,7 +104,7 @@ const ruleFields = {
 }
 
 const identity = {
-  name: z.string().trim().min(1).max(200),
+  name: HeaderText.min(1).max(200),
   enabled: z.boolean(),
   position: z.int().min(1).max(1_000_000).meta({ description: 'Lower is asked first.' }),
 }
