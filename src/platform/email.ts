@@ -1,5 +1,5 @@
 /** The platform's own mail service, where it is bound as EMAIL. */
-import { EmailMessage } from 'cloudflare:email'
+import type { EmailMessage } from 'cloudflare:email'
 import type { EmailAnswer, Net } from '../context.ts'
 
 /** What a `send_email` binding offers. */
@@ -10,6 +10,8 @@ export function sendEmailBy(binding: unknown): Pick<Net, 'sendEmail'> {
   if (!isBinding(binding)) return {}
   return {
     async sendEmail({ from, to, raw }): Promise<EmailAnswer> {
+      // Only a runtime that has the service has the module: a bare workerd must start without it.
+      const { EmailMessage } = await import('cloudflare:email')
       try {
         const sent = await binding.send(new EmailMessage(from, to, streamOf(raw)))
         return { kind: 'taken', id: sent?.messageId ?? '' }
