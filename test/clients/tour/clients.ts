@@ -18,6 +18,9 @@ export function versionOf(name: string): string {
   return JSON.parse(readFileSync(file, 'utf8')).version
 }
 
+// Before any test: what is not there is told of as what it is.
+for (const name of [...PACKAGES, 'resend-cli']) versionOf(name)
+
 /** The class of a version. Old ones know their base URL by the environment alone, and read it when they are loaded. */
 export async function loadClient(name: string, baseUrl: string): Promise<new (key: string) => Client> {
   const before = process.env.RESEND_BASE_URL
