@@ -1,5 +1,4 @@
 /** The platform's own mail service, where it is bound as EMAIL. */
-import type { EmailMessage } from 'cloudflare:email'
 import type { EmailAnswer, Net } from '../context.ts'
 
 /** What a `send_email` binding offers. */
