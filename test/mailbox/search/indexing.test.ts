@@ -334,5 +334,6 @@ test('after a flood of mail the newest is found first, and the rest when the ans
   const ids = await mails(ctx, 100)
   expect(await found(ctx, 'salom')).toEqual(ids.slice(0, 64))
   await world.idle()
+  expect(await rows(ctx)).toBe(100)
   expect(await found(ctx, 'salom')).toEqual(ids)
 })
