@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { measureInbound, measureLarge, measureSending, type Pair, type Side } from './accepting.ts'
 import { inbound, makeAccount, makeInboundKey, makeRules, SECRETS } from './account.ts'
 import { measureAttachment } from './attachment.ts'
+import { measureBulk } from './bulk.ts'
 import { fillInbox } from './fill.ts'
 import { measureLists } from './lists.ts'
 import { callerOf, load } from './load.ts'
@@ -33,6 +34,9 @@ const MAX_RULES = 100
 
 /** What a large account's inbox holds. */
 const MANY = 100_000
+
+/** And a small one, beside which a move of a thousand and the counts are measured. */
+const FEW = 1000
 
 const temporary = mkdtempSync(join(tmpdir(), 'pochta-bench-'))
 process.on('exit', () => {
@@ -92,10 +96,17 @@ async function measure(): Promise<Row[]> {
   settle()
   await load(ours.caller, 100, 8, () => inbound(inboundKey, reader.address, ordinaryMail(reader.address)))
   rows.push(...(await measureLists({ ...pair, account: reader }, 100)))
-  say(`filling an inbox with ${MANY} messages`)
-  const full = { ...pair, ours: await restart(() => fillInbox(state, reader.id, MANY)), account: reader }
+  say(`filling an inbox with ${MANY} messages, and one with ${FEW}`)
+  const small = await makeAccount(ours.caller, 'small.test')
+  await ours.caller.call(inbound(inboundKey, small.address, ordinaryMail(small.address)))
+  const filled = await restart(() => {
+    fillInbox(state, reader.id, MANY)
+    fillInbox(state, small.id, FEW)
+  })
+  const full = { ...pair, ours: filled, account: reader }
   settle()
   rows.push(...(await measureLists(full, MANY)))
+  rows.push(...(await measureBulk(filled.caller, { of: FEW, account: small }, { of: MANY, account: reader })))
   rows.push(...(await measureInbound({ ...full, rounds: 3 }, `, beside ${MANY.toLocaleString('en')} others`)))
 
   say(`indexing ${MANY} messages`)

@@ -49,9 +49,11 @@ async function scanFor(ctx: Caller, { filter = {}, copy_to }: BulkBody): Promise
     ...(before === undefined ? {} : { before: Date.parse(before) }),
   }
   const limit = copy_to === undefined ? MAX_BULK : MAX_COPIES
+  // What an index finds by itself matches all that is looked at.
+  const window = Object.keys(scan).length > 1 || 'address' in scan || 'before' in scan ? WINDOW : limit
   const { messages, next } = await scanMessages(ctx.stores, ctx.account, scan, {
     after: filter.after,
-    window: WINDOW,
+    window,
     limit,
   })
   return { ids: messages.map(({ id }) => id), ...(next === undefined ? {} : { next }) }
