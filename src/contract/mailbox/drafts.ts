@@ -71,6 +71,8 @@ export const DraftView = z
   })
   .meta({ id: 'Draft' })
 
+export type SendDraftBody = z.output<(typeof SendDraft)['body']>
+
 const shared = { tag: 'Drafts', scope: 'messages:write' } as const
 
 const writing = ['validation_error', 'invalid_attachment', 'payload_too_large', 'service_unavailable'] as const
@@ -135,7 +137,10 @@ export const SendDraft = route({
   scope: 'emails:send',
   summary: 'Send a draft: it becomes the sent mail, under its id. A draft that was sent already is not sent again.',
   creates: true,
-  body: z.strictObject({ scheduled_at: SendEmailBody.shape.scheduled_at }),
+  body: z.strictObject({
+    scheduled_at: SendEmailBody.shape.scheduled_at,
+    unsubscribe: SendEmailBody.shape.unsubscribe,
+  }),
   answer: z.object({ id: z.string(), suppressed: Suppressed }),
   problems: [
     'not_found',

@@ -45,12 +45,9 @@ export const ListThreads = route({
       .max(100)
       .optional()
       .meta({ description: 'Where the page begins: `next_after` of the one before.' }),
-    mailbox: z
-      .string()
-      .optional()
-      .meta({
-        description: 'A mailbox’s id or role: only threads with a message in it, by the one that entered last.',
-      }),
+    mailbox: z.string().optional().meta({
+      description: 'A mailbox’s id or role: only threads with a message in it, by the one that entered last.',
+    }),
   }),
   answer: list(ThreadLine).extend({ next_after: z.string().nullable() }),
   problems: ['not_found'],
