@@ -66,7 +66,17 @@ export const NewRelayBody = z
         'Whether it takes our return paths as MAIL FROM, by which bounces are known. True unless it says so.',
     }),
   })
-  .meta({ id: 'NewRelay' })
+  .meta({
+    id: 'NewRelay',
+    example: {
+      name: 'Provider',
+      host: 'smtp.example.com',
+      port: 587,
+      security: 'starttls',
+      user: 'me',
+      password: 'secret',
+    },
+  })
 
 export type NewRelayBody = z.output<typeof NewRelayBody>
 

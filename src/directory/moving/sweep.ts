@@ -3,11 +3,12 @@ import { describeError } from '../../base/log.ts'
 import { type Context, newToken } from '../../context.ts'
 import { findAccountRowByNumber, refOf } from '../../store/directory/accounts.ts'
 import { advanceTask, claimTasks, finishTask, postponeTask, restTask, type Task } from '../../store/mail/tasks.ts'
+import { forgetSome } from '../../store/search/words.ts'
 import { dropPage } from '../../store/shards/copy.ts'
 import { asClearing, asMove, CLEAR_SHARD, findMove, MOVE_ACCOUNT } from '../../store/shards/moving.ts'
 import { asOpening, OPEN_ACCOUNT, openAccount } from '../../store/shards/opening.ts'
 import { MOVED_TABLES } from '../../store/shards/tables.ts'
-import { type AccountRef, INSTANCE } from '../../store/stores.ts'
+import { type AccountRef, INSTANCE, searchOf } from '../../store/stores.ts'
 import { CLAIM_MS, type Next, takeBack, takeStep } from './steps.ts'
 
 /** Pages in one go: some three statements each, and an invocation may ask D1 a thousand. */
@@ -68,7 +69,13 @@ async function clear(ctx: Context, task: Task, spend: () => boolean): Promise<vo
   for (let table = MOVED_TABLES[at]; table !== undefined && spend(); table = MOVED_TABLES[at]) {
     if (await dropPage(db, { table, account: task.account, now: ctx.now() })) at++
   }
-  if (at >= MOVED_TABLES.length) return void (await finishTask(ctx.stores.directory, task))
+  const index = searchOf(ctx.stores, { mailDb: database })
+  // One index may serve several databases: then what was found there is found there still.
+  const wordless = index === undefined || (row && index === searchOf(ctx.stores, row))
+  if (at >= MOVED_TABLES.length && (wordless || (await forgetSome(index, task.account)))) {
+    await finishTask(ctx.stores.directory, task)
+    return
+  }
   const state = { database, table: at }
   await postponeTask(ctx.stores.directory, task, { due: ctx.now(), state, progress: true })
 }
