@@ -23,6 +23,7 @@ import { relayBatch } from './relay/relay.ts'
 import { sweepRelay } from './relay/sweep.ts'
 import { type AccountRef, openStores } from './store/stores.ts'
 import { newTally, type Tally } from './store/tally.ts'
+import { sweepOwed } from './submission/owed/sweep.ts'
 import { sweepScheduled } from './submission/scheduled/release.ts'
 import { dispatchAccounts, sweepWebhooks } from './webhook/dispatch.ts'
 
@@ -91,6 +92,7 @@ const OWED: Sweeps = {
   moving: sweepMoving,
   rules: sweepRuleRuns,
   feedback: sweepFeedback,
+  owed: sweepOwed,
 }
 
 const SWEEPS: Sweeps = {

@@ -16,6 +16,7 @@ export const EVENT_TYPES = {
   'email.unsubscribed': 'A recipient of a sent mail left its list, by the link in it.',
   'email.received': 'A mail came in.',
   'email.matched': 'A mail came in that a rule asks to tell of.',
+  'email.forward_failed': 'A mail that came could not be forwarded to all it should go to.',
   'email.opened': 'A sent mail was opened. Told only where tracking is on.',
   'email.clicked': 'A link in a sent mail was followed. Told only where tracking is on.',
   'email.queued': 'A mail was taken for sending.',

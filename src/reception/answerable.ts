@@ -1,11 +1,9 @@
 /** Which mail is never answered by a program, and which is never sent on: or two programs would write to each other for ever. */
 import { parseAddress } from '../mail/address.ts'
+import { FORWARDED } from '../mail/forwarded.ts'
 import { fieldMap } from '../mail/mime/header.ts'
 import type { ReadMessage } from '../mail/mime/read.ts'
 import { isAutoReply } from '../mail/returned/auto-reply.ts'
-
-/** Bears the addresses that a mail was forwarded from: who meets its own sends it no further. */
-export const FORWARDED = 'x-pochta-forwarded'
 
 /** No honest way is so long (RFC 5321 section 6.3 would allow a hundred). */
 const MAX_HOPS = 25

@@ -6,26 +6,9 @@ import type { ReadMessage } from '../mail/mime/read.ts'
 import type { NewMessage, OwedTask } from '../store/mail/filing.ts'
 import { JUNK } from '../store/mail/shapes.ts'
 import type { Taker } from '../store/receiving/takers.ts'
+import { ANSWER, type AnswerState, FORWARD, type ForwardState } from '../store/sending/owed.ts'
 import { isLooping, mayBeAnswered } from './answerable.ts'
 import { MAX_FORWARDS, type Ruling } from './rules/judge.ts'
-
-/** A copy of the message is to be sent to each; `ref` is the message's id. */
-export const FORWARD = 'forward'
-
-/** The message is to be answered; `ref` is its id. Whether its sender was answered lately is asked by who takes it up. */
-export const ANSWER = 'answer'
-
-export type ForwardState = { to: string[]; by: 'address' | 'rule' }
-
-export type AnswerState = {
-  /** The address of ours that answers. */
-  address: string
-  subject?: string
-  text: string
-  html?: string
-  interval_days: number
-  by: 'address' | 'rule'
-}
 
 /** Told in the message's problems where it was not forwarded because it comes from where it would go. */
 export const FORWARD_LOOP: FilingProblem = 'forward_loop'

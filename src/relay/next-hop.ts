@@ -31,8 +31,9 @@ async function findNextHops(ctx: Context, { account }: Held, domain: string): Pr
   return { targets, bounceDomain: `${label}.${domain}` }
 }
 
-/** In whose name it is sent: the From that was authorised when it was taken. */
-export function fromOf({ parties, sender }: Held): ReturnType<typeof parseAddress> {
+/** In whose name it is sent, as was authorised when it was taken: the address that sends it on, else its From. */
+export function fromOf({ address, parties, sender }: Held): ReturnType<typeof parseAddress> {
+  if (address !== null) return parseAddress(address)
   const [from = ''] = parties.from
   // The name before it was decoded for reading, and may hold anything.
   const written = from.endsWith('>') ? from.slice(from.lastIndexOf('<') + 1, -1) : from

@@ -112,7 +112,7 @@ function withoutListed(filing: Unfiled, listed: Listed): Left {
   return {
     ...filing,
     filed: marked.map(({ message, event, toListed }) => ({ message, event, ...(toListed ? { toListed } : {}) })),
-    told: marked.flatMap(({ told }) => told),
+    told: [...(filing.told ?? []), ...marked.flatMap(({ told }) => told)],
     clear: [...new Set(marked.flatMap(({ clear }) => clear))],
     members: marked.flatMap(({ members }) => members),
     ...(filing.sends === undefined ? {} : { sends: filing.sends - leftOut }),

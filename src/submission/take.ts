@@ -14,6 +14,7 @@ import { findHeld } from '../store/mail/reading.ts'
 import type { HeldMessage } from '../store/mail/rows.ts'
 import { type Recipient, SENT, SENT_BOX, type Tag } from '../store/mail/shapes.ts'
 import { deleteRaw, putPieces, rawKey } from '../store/objects.ts'
+import type { Fulfilment } from '../store/sending/owed.ts'
 import { settle } from '../store/settle.ts'
 import { mailOf } from '../store/stores.ts'
 import { boundedMap } from './bounded.ts'
@@ -40,6 +41,13 @@ export type Submission = {
   list?: string
   /** The draft that it is made of: the one goes as the other comes. Only where it is taken by itself. */
   draft?: HeldMessage
+  /** It is mail that came, and is sent on as it is in the name of this address of ours; `trace` are the fields that say so. */
+  onward?: { address: string; trace: Uint8Array }
+  /** The task that it settles, and what is told beside it. Only where it is taken by itself. */
+  fulfils?: Fulfilment
+  told?: readonly NewEvent[]
+  /** What its first event says besides. */
+  more?: Record<string, unknown>
 }
 
 /** The platform lets a request have six connections. */
@@ -65,12 +73,14 @@ export async function take<Answer>(
     ctx,
     messages.reduce((sum, { recipients }) => sum + (recipients?.length ?? 0), 0),
   )
-  const draft = submissions[0]?.draft
+  const { draft, fulfils, told: aside } = submissions[0] ?? {}
   const filing: Unfiled = {
     ...(draft ? { instead: draft } : {}),
+    ...(fulfils ? { fulfils } : {}),
+    ...(aside ? { told: aside } : {}),
     filed: messages.map((message, at) => ({
       message,
-      event: takenEvent(message),
+      event: takenEvent(message, submissions[at]?.more),
       toListed: submissions[at]?.toListed ?? false,
     })),
     now: ctx.now(),
@@ -127,11 +137,12 @@ async function put(ctx: Caller, submission: Submission): Promise<NewMessage> {
   const { id, scheduledAt } = submission
   const now = ctx.now()
   const waits = scheduledAt !== undefined
-  const { bytes, sender } = submission
+  const { bytes, onward } = submission
   // The signature stays a piece of its own: a large message must not be in memory twice.
-  const pieces = waits ? [bytes] : [await dkimField(bytes, sender.dkim, now), bytes]
+  const pieces = waits ? [bytes] : [...(await fieldsBefore(ctx, submission)), bytes]
   const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
-  if (size + (waits ? SEAL_ROOM : 0) > ctx.config.MAX_MESSAGE_BYTES) throw tooLarge(ctx)
+  // What was taken once is not refused for the fields that it is given on its way.
+  if (!onward && size + (waits ? SEAL_ROOM : 0) > ctx.config.MAX_MESSAGE_BYTES) throw tooLarge(ctx)
   const listed = submission.list === undefined ? {} : { list: submission.list }
   const described = await describeMime(pieces, { account: ctx.account.number, id })
   const message: NewMessage = {
@@ -140,11 +151,11 @@ async function put(ctx: Caller, submission: Submission): Promise<NewMessage> {
     direction: SENT,
     createdAt: now,
     mailbox: SENT_BOX,
-    keywords: ['$seen'],
+    keywords: onward ? ['$seen', '$forwarded'] : ['$seen'],
     dedupe: id,
     sender: submission.reversePath,
     recipient: null,
-    address: null,
+    address: onward?.address ?? null,
     tag: null,
     parties: { ...described.parties, bcc: submission.bcc },
     rawKey: rawKey(ctx.account.number, id, Math.floor(now / 86_400_000), newToken(ctx)),
@@ -159,6 +170,18 @@ async function put(ctx: Caller, submission: Submission): Promise<NewMessage> {
   }
   await putPieces(ctx.stores, message.rawKey, pieces)
   return message
+}
+
+/** What goes before the bytes: the signature, and before it the trace of mail that is sent on. */
+async function fieldsBefore(ctx: Caller, { bytes, sender, onward }: Submission): Promise<Uint8Array[]> {
+  const signature = dkimField(bytes, sender.dkim, ctx.now())
+  if (!onward) return [await signature]
+  // A stranger's header may be one that nobody can sign; it goes on all the same.
+  const signed = await signature.catch((error) => {
+    if (error instanceof RangeError) return new Uint8Array()
+    throw error
+  })
+  return [onward.trace, signed]
 }
 
 /** Undefined where they may not be stored; else they are, whether or not their batch's acknowledgement came. */
@@ -198,7 +221,7 @@ function wakeFor(ctx: Caller, messages: readonly NewMessage[], { listeners }: { 
   if (due.length < messages.length && listeners > 0) ctx.wake.webhooks(ctx.account)
 }
 
-function takenEvent(message: NewMessage): NewEvent {
-  if (message.scheduledAt === undefined) return sentMailEvent('email.queued', message)
+function takenEvent(message: NewMessage, more?: Record<string, unknown>): NewEvent {
+  if (message.scheduledAt === undefined) return sentMailEvent('email.queued', message, more)
   return sentMailEvent('email.scheduled', message, { scheduled_at: isoTime(message.scheduledAt) })
 }

@@ -19,6 +19,7 @@ function held(...recipients: Partial<Recipient>[]): Held {
     subject: '',
     messageId: null,
     tags: [],
+    address: null,
     rawKey: '',
     size: 1,
     claim: { token: 't', now: 900, until: 2000 },

@@ -18,6 +18,8 @@ export type Held = {
   readonly createdAt: number
   /** The reverse path as it was submitted; '' for the null path. */
   readonly sender: string
+  /** The address of ours in whose name it goes, where that is not its From: mail that came, and is sent on. */
+  readonly address: string | null
   readonly parties: Parties
   readonly subject: string
   readonly messageId: string | null
@@ -59,7 +61,7 @@ export async function claimDeliveries(
   const keys = JSON.stringify(wanted.map(({ account, id }) => [account.number, SENT, id]))
   const rows = await mailOf(stores, first.account).all<Row>(
     sql`UPDATE messages SET claim = ${claim.token}, claimed_until = ${claim.until}, recipients = ${begun(claim.now, soon)}
-      WHERE ${among(keys)} AND ${isOwed(claim.now, soon)} RETURNING account, id, created_at, sender, parties, subject,
+      WHERE ${among(keys)} AND ${isOwed(claim.now, soon)} RETURNING account, id, created_at, sender, address, parties, subject,
         message_id, tags, raw_key, size, recipients`,
   )
   return rows.flatMap((row) => {
@@ -214,6 +216,7 @@ function asHeld(row: Row, account: AccountRef, claim: Claim): Held {
     id: String(row.id),
     createdAt: Number(row.created_at),
     sender: String(row.sender),
+    address: typeof row.address === 'string' ? row.address : null,
     parties: asParties(String(row.parties)),
     subject: String(row.subject),
     messageId: typeof row.message_id === 'string' ? row.message_id : null,

@@ -2,6 +2,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Marks } from '../../mail/marks.ts'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
+import { type Fulfilment, fulfil, mayFulfil } from '../sending/owed.ts'
 import { type Member, noneUnsubscribed } from '../sending/unsubscribes.ts'
 import { beingMoved } from '../settle.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
@@ -74,6 +75,8 @@ type Terms = {
   tasks?: readonly OwedTask[]
   /** A draft that goes as the one message comes: it must be as it was read, and leaves its mailbox for the message's. */
   instead?: HeldMessage
+  /** A task that this settles: it must be ours, and ends with it. */
+  fulfils?: Fulfilment
 }
 
 /** Work for another stage: the row a task begins as. `state` is JSON, `due` ms since 1970. */
@@ -114,16 +117,17 @@ async function file(
   account: AccountRef,
   filing: Terms & { messages: NewMessage[]; events: NewEvent[]; isNew: SQL },
 ): Promise<Changed | undefined> {
-  const { messages, events, isNew, now, token, sends, keySends, keeping, tasks = [], instead } = filing
+  const { messages, events, isNew, now, token, sends, keySends, keeping, tasks = [], instead, fulfils } = filing
   const { number } = account
   const clear = filing.clear ? sql` AND ${noneSuppressed(number, filing.clear)}` : sql``
   const members = filing.members?.length ? sql` AND ${noneUnsubscribed(number, filing.members)}` : sql``
   const unanswered = keeping ? sql` AND ${notAnswered(number, keeping.once, now)}` : sql``
+  const fulfilling = fulfils ? sql` AND ${mayFulfil(number, fulfils)}` : sql``
   const change: Change = {
     account: number,
     now,
     token,
-    only: sql`${isNew}${hasMailboxes(number, messages)}${clear}${members}${unanswered}${instead ? isAsRead(number, instead) : sql``}`,
+    only: sql`${isNew}${hasMailboxes(number, messages)}${clear}${members}${unanswered}${fulfilling}${instead ? isAsRead(number, instead) : sql``}`,
     boxes: [...gained(messages), ...(instead ? [lost(instead)] : [])],
     bytes: messages.reduce((sum, { size }) => sum + size, -(instead?.size ?? 0)),
     messages: messages.length - (instead ? 1 : 0),
@@ -134,12 +138,13 @@ async function file(
   }
   const kept = keeping ? [keepAnswer(number, keeping.once, now, keeping.status, keeping.answer, made(change))] : []
   const owed = tasks.map((task) => addTask({ ...task, account: number }, made(change)))
+  const ended = fulfils ? fulfil(change, fulfils) : []
   // Each takes the seq of its event for its uid, so that no two have the same.
   const inserts = messages.map((message, at) =>
     insertMessage(message, change, instead ? 0 : Math.max(0, events.length - 1 - at)),
   )
   const left = instead ? leaveDrafts(change, instead, messages[0]?.mailbox ?? 0) : []
-  return makeChange(mailOf(stores, account), change, [...kept, ...owed, ...left, ...inserts])
+  return makeChange(mailOf(stores, account), change, [...kept, ...owed, ...ended, ...left, ...inserts])
 }
 
 function isAsRead(account: number, { direction, id, modseq }: HeldMessage): SQL {

@@ -61,8 +61,8 @@ export function isOurs(task: Task): SQL {
 }
 
 /** The statement that ends a task, for the batch of its last step. */
-export function endTask(task: Task): SQL {
-  return sql`DELETE FROM tasks WHERE ${held(task)} RETURNING 1`
+export function endTask(task: Task, only: SQL = sql`1`): SQL {
+  return sql`DELETE FROM tasks WHERE ${held(task)} AND ${only} RETURNING 1`
 }
 
 /** Ends a task; false where it is not ours any more. */
