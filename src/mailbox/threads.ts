@@ -8,7 +8,7 @@ import type { ChangeMessageBody } from '../contract/messages.ts'
 import { summaryView } from '../record/message-view.ts'
 import { findMailbox } from '../store/mail/boxes.ts'
 import { listMessages } from '../store/mail/reading.ts'
-import { listThreads as listLines } from '../store/mailbox/threads.ts'
+import { listThreads as listLines, type ThreadLine } from '../store/mailbox/threads.ts'
 import { changeMany } from './bulk.ts'
 
 /** The newest of a conversation; longer ones are paged through as a list. */
@@ -26,8 +26,17 @@ export async function listThreads(
 ): Promise<z.input<(typeof ListThreads)['answer']>> {
   const box = mailbox === undefined ? undefined : await findMailbox(ctx.stores, ctx.account, mailbox)
   if (mailbox !== undefined && !box) throw notFound('Mailbox')
-  const page = { mailbox: box?.number, after, window: WINDOW, limit }
-  const { threads, next } = await listLines(ctx.stores, ctx.account, page)
+  const threads: ThreadLine[] = []
+  let next = after
+  // A page of short conversations is found at once; what is looked at beyond it would be looked at for nothing.
+  const window = Math.min(WINDOW, 2 * limit)
+  for (let seen = 0; seen < WINDOW && threads.length < limit; seen += window) {
+    const page = { mailbox: box?.number, after: next, window, limit: limit - threads.length }
+    const found = await listLines(ctx.stores, ctx.account, page)
+    threads.push(...found.threads)
+    next = found.next
+    if (next === undefined) break
+  }
   const data = threads.map(({ latest, members, more }) => ({
     object: 'thread' as const,
     id: latest.thread,

@@ -138,8 +138,10 @@ test('whoever pages through a mailbox keeps the place, though all he saw was mov
   const page = await listMessages(ctx, { mailbox: 'inbox', limit: 2 })
   expect(page.data.map(({ id }) => id)).toEqual([ids[2], ids[1]])
   await changeMany(ctx, { ids: page.data.map(({ id }) => id), mailbox: 'archive' })
-  const next = await listMessages(ctx, { mailbox: 'inbox', limit: 2, after: ids[1] ?? '' })
-  expect(next.data.map(({ id }) => id)).toEqual([ids[0]])
+  for (const after of page.data.map(({ id }) => id)) {
+    const next = await listMessages(ctx, { mailbox: 'inbox', limit: 2, after })
+    expect(next.data.map(({ id }) => id)).toEqual([ids[0]])
+  }
 })
 
 test('a copy has its own id and bytes, stands in the same thread, and outlives what it was made of', async () => {
