@@ -1,6 +1,6 @@
 /** Mailboxes by the API: what is done to many messages, drafts, threads, and mail as a file. */
 import { expect, test } from 'vitest'
-import { call, operator } from '../support/api.ts'
+import { call, operator } from '../../support/api.ts'
 
 type Json = Record<string, unknown> & { id: string; data: Record<string, unknown>[] }
 
