@@ -34,14 +34,25 @@ export function databasesIn(toml: string): string[] {
 /** Brings the databases up to this version. @throws StartTrouble with the tail of the log, or the reason of `stop`. */
 export async function applyMigrations(place: Place, stop: AbortSignal): Promise<void> {
   const databases = databasesIn(readFileSync(join(place.project, 'wrangler.toml'), 'utf8'))
+  const together = await applyTo(databases, place, stop)
+  // Those who make a new home at once find a file that all share locked, now and then: they go again, each alone.
+  for (const { database } of together.filter(isBad)) {
+    const bad = (await applyTo([database], place, stop)).find(isBad)
+    if (bad) throw failed(place.home, `The migrations of ${bad.database} failed (${bad.how}).`)
+  }
+}
+
+type Applied = { database: string; how: string }
+
+const isBad = ({ how }: Applied): boolean => how !== 'code 0'
+
+async function applyTo(databases: string[], place: Place, stop: AbortSignal): Promise<Applied[]> {
   const children = databases.map((database) => ({
     database,
     ...run(place, ['d1', 'migrations', 'apply', database, '--local', '--persist-to', place.home.state]),
   }))
-  const ended = Promise.all(children.map(async (child) => ({ ...child, how: await child.ended })))
-  const all = await unlessStopped(stop, ended).finally(() => Promise.all(children.map((child) => child.end())))
-  const bad = all.find(({ how }) => how !== 'code 0')
-  if (bad) throw failed(place.home, `The migrations of ${bad.database} failed (${bad.how}).`)
+  const ended = Promise.all(children.map(async ({ database, ended }) => ({ database, how: await ended })))
+  return unlessStopped(stop, ended).finally(() => Promise.all(children.map((child) => child.end())))
 }
 
 /** Starts the Worker. It answers when its `/health` does. */
