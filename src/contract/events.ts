@@ -17,6 +17,7 @@ export const EVENT_TYPES = {
   'email.received': 'A mail came in.',
   'email.matched': 'A mail came in that a rule asks to tell of.',
   'email.forward_failed': 'A mail that came could not be forwarded to all it should go to.',
+  'email.reply_failed': 'A mail that came could not be answered automatically.',
   'email.opened': 'A sent mail was opened. Told only where tracking is on.',
   'email.clicked': 'A link in a sent mail was followed. Told only where tracking is on.',
   'email.queued': 'A mail was taken for sending.',

@@ -20,7 +20,7 @@ export const answerFields = {
   subject: HeaderText.min(1)
     .max(200)
     .nullish()
-    .meta({ description: 'Without one, `Re:` and the subject that is answered.' }),
+    .meta({ description: 'Without one, `Auto:` and the subject that is answered.' }),
   text: z.string().min(1).max(MAX_ANSWER),
   html: z.string().min(1).max(MAX_ANSWER).nullish(),
   interval_days: z

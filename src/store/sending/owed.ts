@@ -58,7 +58,7 @@ export function mayFulfil(account: number, { task, answer }: Fulfilment): SQL {
 /** The statements that go with it. */
 export function fulfil(change: Change, { task, answer }: Fulfilment): SQL[] {
   const ended = endTask(task, made(change))
-  return answer ? [ended, noteAnswer(change, answer)] : [ended]
+  return answer ? [ended, noteAnswer(change, answer), forgetAnswers(change, answer)] : [ended]
 }
 
 function answered(account: number, { address, senders, since }: Answering): SQL {
@@ -70,6 +70,18 @@ function noteAnswer(change: Change, { address, senders }: Answering): SQL {
   return sql`INSERT INTO auto_replies (account, address, sender, created_at)
     SELECT ${change.account}, ${address}, s.value, ${change.now} FROM json_each(${JSON.stringify(senders)}) AS s
     WHERE ${made(change)} ON CONFLICT DO UPDATE SET created_at = excluded.created_at`
+}
+
+/** No interval is longer. */
+const LONGEST_INTERVAL_MS = 366 * 86_400_000
+
+/** So many neighbours are looked at with each answer: so old rows go as new ones come, and no answer reads more. */
+const NEIGHBOURS = 10
+
+function forgetAnswers(change: Change, { address, senders }: Answering): SQL {
+  return sql`DELETE FROM auto_replies WHERE (account, address, sender) IN (SELECT account, address, sender FROM auto_replies
+      WHERE account = ${change.account} AND address = ${address} AND sender > ${senders[0] ?? ''} ORDER BY sender LIMIT ${NEIGHBOURS})
+    AND created_at < ${change.now - LONGEST_INTERVAL_MS} AND ${made(change)}`
 }
 
 /** Whether one of the senders had an answer from the address lately. */

@@ -4,6 +4,7 @@ import { findMessage } from '../../store/mail/reading.ts'
 import { RECEIVED } from '../../store/mail/shapes.ts'
 import type { Task } from '../../store/mail/tasks.ts'
 import { asForward, FORWARD } from '../../store/sending/owed.ts'
+import { notAnswered } from './auto-reply.ts'
 import { endTask } from './end.ts'
 import { notForwarded } from './forward.ts'
 
@@ -12,5 +13,7 @@ export async function giveUp(ctx: Caller, task: Task): Promise<void> {
   ctx.log('error', 'what is owed for a mail was given up', { kind: task.kind, ref: task.ref, account: task.account })
   const message = await findMessage(ctx.stores, ctx.account, task.ref, RECEIVED)
   if (!message) return endTask(ctx, task)
-  await endTask(ctx, task, task.kind === FORWARD ? [notForwarded(message, asForward(task.state).to, 'given_up')] : [])
+  const forward = task.kind === FORWARD
+  const told = forward ? notForwarded(message, asForward(task.state).to, 'given_up') : notAnswered(message)
+  await endTask(ctx, task, [told])
 }

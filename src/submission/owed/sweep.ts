@@ -7,12 +7,13 @@ import { Problem } from '../../base/problem.ts'
 import { type Caller, type Context, newToken } from '../../context.ts'
 import { findAccountByNumber } from '../../directory/accounts.ts'
 import { claimTasks, finishTask, postponeTask, type Task } from '../../store/mail/tasks.ts'
-import { asForward, FORWARD } from '../../store/sending/owed.ts'
+import { ANSWER, asAnswer, asForward, FORWARD } from '../../store/sending/owed.ts'
 import type { Database } from '../../store/stores.ts'
+import { answerBySelf } from './auto-reply.ts'
 import { sendOn } from './forward.ts'
 import { giveUp } from './give-up.ts'
 
-const KINDS = [FORWARD]
+const KINDS = [FORWARD, ANSWER]
 
 /** Claimed together, and taken up one after the other: each may be as large as mail can be, and memory is scarce. */
 const PAGE = 10
@@ -70,6 +71,7 @@ async function takeUp(ctx: Context, db: Database, task: Task): Promise<void> {
 
 async function settleTask(ctx: Caller, task: Task): Promise<void> {
   if (task.kind === FORWARD) return sendOn(ctx, task, asForward(task.state))
+  if (task.kind === ANSWER) return answerBySelf(ctx, task, asAnswer(task.state))
 }
 
 /** The sends of a day come back at its end, and nothing sooner would bring them. */
