@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import { notFound } from '../base/problem.ts'
 import type { Caller, Context } from '../context.ts'
 import type { AttachmentData } from '../contract/messages.ts'
+import { findAccountByNumber } from '../directory/accounts.ts'
 import { decodeStream } from '../mail/mime/decode.ts'
 import { findPart, isAttachment, type Part } from '../mail/mime/parts.ts'
 import { findAttachment } from '../record/attachment-id.ts'
@@ -12,7 +13,7 @@ import { findMessage } from '../store/mail/reading.ts'
 import type { StoredMessage } from '../store/mail/rows.ts'
 import { RECEIVED, SENT } from '../store/mail/shapes.ts'
 import type { AccountRef } from '../store/stores.ts'
-import { makeLink, noSuchLink, readLink } from './links.ts'
+import { type LinkTarget, makeLink, noSuchLink, readLink } from './links.ts'
 import { streamRaw, treeOf } from './raw.ts'
 
 /** Bytes to be handed out. Type and name are as the mail has them: the face makes them safe. */
@@ -69,17 +70,14 @@ export async function downloadRaw(ctx: Caller, id: string): Promise<Download> {
 
 /** What a link to a raw message gives. @throws Problem not_found. */
 export async function followRawLink(ctx: Context, token: string): Promise<Download> {
-  const target = await readLink(ctx, 'raw', token)
-  const message = await findMessage(ctx.stores, target.account, target.message)
-  if (!message) throw noSuchLink()
-  return rawDownload(ctx, message)
+  return rawDownload(ctx, await findLinked(ctx, await readLink(ctx, 'raw', token)))
 }
 
 /** What a link to an attachment gives: its octets of the raw message, decoded as they stream by. @throws Problem not_found. */
 export async function followAttachmentLink(ctx: Context, token: string): Promise<Download> {
   const target = await readLink(ctx, 'attachments', token)
-  const message = await findMessage(ctx.stores, target.account, target.message)
-  const part = message && findPart(await treeOf(ctx, message), target.part)
+  const message = await findLinked(ctx, target)
+  const part = findPart(await treeOf(ctx, message), target.part)
   if (!part || !isAttachment(part)) throw noSuchLink()
   const encoded = await streamRaw(ctx, message, { start: part.body, end: part.body + part.length })
   return {
@@ -88,6 +86,16 @@ export async function followAttachmentLink(ctx: Context, token: string): Promise
     type: part.type,
     filename: part.filename ?? 'attachment',
   }
+}
+
+/** What a link names: where it was when the link was made, or where its account has moved since. @throws Problem not_found; service_unavailable while it moves. */
+async function findLinked(ctx: Context, { account, message }: LinkTarget): Promise<StoredMessage> {
+  const there = await findMessage(ctx.stores, account, message)
+  if (there) return there
+  const home = await findAccountByNumber(ctx, account.number)
+  const moved = home && home.mailDb !== account.mailDb ? await findMessage(ctx.stores, home, message) : undefined
+  if (!moved) throw noSuchLink()
+  return moved
 }
 
 async function rawDownload(ctx: Context, message: StoredMessage): Promise<Download> {

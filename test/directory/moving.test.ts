@@ -6,6 +6,8 @@ import { CreateTemplateBody } from '../../src/contract/templates/shapes.ts'
 import { CreateWebhookBody } from '../../src/contract/webhooks.ts'
 import { cancelMove, getMove, moveAccount } from '../../src/directory/moving/move.ts'
 import { sweepMoving } from '../../src/directory/moving/sweep.ts'
+import { followRawLink } from '../../src/mailbox/attachments.ts'
+import { deleteMessage } from '../../src/mailbox/change.ts'
 import { getMessage } from '../../src/mailbox/read.ts'
 import { receive } from '../../src/reception/receive.ts'
 import { sweepRelay } from '../../src/relay/sweep.ts'
@@ -46,6 +48,27 @@ test('an account moves with all it has, is closed meanwhile, and opens again whe
   world.pass(21 * 60_000)
   await sweepMoving(world.ctx)
   expect(Object.values(await allRows(world, account, 'DB')).flat()).toEqual([])
+})
+
+test('a link that was made before a move is put off while it lasts, and then leads to where the mail is', async () => {
+  const { world } = await shardedWorld()
+  const account = await lived(world)
+  const { id } = await arrive(world, account.address, 'linked')
+  const { raw } = await getMessage(account, id, { body: [], html_format: 'cid' })
+  const token = raw.download_url.split('/').at(-1) ?? ''
+  await moveAccount(world.ctx, account.account.id, 'MAIL_2')
+  world.pass(36_000)
+  await sweepMoving(world.ctx)
+  await expect(followRawLink(world.ctx, token)).rejects.toMatchObject({ code: 'service_unavailable' })
+  await finishMoving(world)
+  const { stream } = await followRawLink(world.ctx, token)
+  expect(await new Response(stream).text()).toContain('Subject: linked')
+  // Long after, when the old place knows nothing of it, and only for as long as the mail itself is there.
+  world.pass(21 * 60_000)
+  await sweepMoving(world.ctx)
+  expect((await followRawLink(world.ctx, token)).size).toBeGreaterThan(0)
+  await deleteMessage(await atHome(world, account), id, true)
+  await expect(followRawLink(world.ctx, token)).rejects.toMatchObject({ code: 'not_found' })
 })
 
 test('whatever the last statement was before a kill, the account ends whole in one place', async () => {
