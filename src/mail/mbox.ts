@@ -2,7 +2,7 @@
  * Mailboxes as one file (RFC 4155, in the form called mboxrd): each message behind a line `From sender date`, and every
  * line of its own that begins with `From `, after any number of `>`, written with one `>` more. One pass, of any size.
  */
-import { latin1, utf8 } from '../base/bytes.ts'
+import { concat, latin1, utf8 } from '../base/bytes.ts'
 
 const LF = 0x0a
 const CR = 0x0d
@@ -21,13 +21,19 @@ export type ExportNote = { id: string; mailbox: string; keywords: string[]; miss
 /** A stretch of a chunk; lines that follow one another are one. */
 type Run = { of: Uint8Array; start: number; end: number }
 
+/** The message that is being read; the first `gathered` of its runs are copies of many. `last` is its last line's length. */
+type Open = { sender: string; runs: Run[]; gathered: number; size: number; last: number }
+
+/** Each quoted line begins a run, and a run takes many times the memory of a short line: of so many one is made. */
+const MAX_RUNS = 1024
+
 /** Takes a file in chunks of any size and gives the messages as they end. */
 export class MboxReader {
   private held: Uint8Array = new Uint8Array(0)
   private inLine = false
   /** The line before was blank, or there was none. */
   private blank = true
-  private open: { sender: string; runs: Run[]; size: number; last: number } | undefined
+  private open: Open | undefined
   private readonly max: number
   /** What stands before the first separator is no mailbox's. */
   strange = false
@@ -69,7 +75,7 @@ export class MboxReader {
     this.blank = (length === 1 && bytes[start] === LF) || (length === 2 && bytes[start] === CR && bytes[end - 1] === LF)
     if (sender !== undefined) {
       this.close(ended, behindBlank)
-      this.open = { sender, runs: [], size: 0, last: 0 }
+      this.open = { sender, runs: [], gathered: 0, size: 0, last: 0 }
       return
     }
     if (!this.open && !this.blank) this.strange = true
@@ -84,11 +90,13 @@ export class MboxReader {
     open.size += end - start
     if (open.size > this.max + 2) {
       open.runs = []
+      open.gathered = 0
       return
     }
     const last = open.runs.at(-1)
     if (last?.of === of && last.end === start) last.end = end
     else open.runs.push({ of, start, end })
+    if (open.runs.length - open.gathered > MAX_RUNS) gather(open)
   }
 
   /** The blank line before a separator is the file's, not the message's. */
@@ -110,6 +118,12 @@ export class MboxReader {
     if (size > this.max) ended.push({ sender: open.sender, size })
     else ended.push({ sender: open.sender, size, pieces, ...(noted ? { ours: noted.note } : {}) })
   }
+}
+
+/** Makes one run of those that came since the last time. */
+function gather(open: Open): void {
+  const of = concat(open.runs.splice(open.gathered).map((run) => run.of.subarray(run.start, run.end)))
+  open.gathered = open.runs.push({ of, start: 0, end: of.length })
 }
 
 /** The separator of a message, and what an export of ours notes of it in the fields that other programs know, too. */
@@ -192,7 +206,7 @@ function separatorSender(bytes: Uint8Array, start: number, end: number): string 
 function takeNote(pieces: readonly Uint8Array[]): { note: ExportNote; pieces: Uint8Array[] } | undefined {
   const head = latin1(firstOf(pieces, 2 * MAX_HEAD))
   const found =
-    /^X-Pochta-Export: 1; id=([0-9a-f-]{36}); mailbox=([^\s;]{0,2000})(; missing)?\nStatus: [^\n]*\nX-Status: [^\n]*\nX-Keywords: ([^\n]*)\n/.exec(
+    /^X-Pochta-Export: 1; id=([0-9a-f-]{36}); mailbox=([^\s;]{0,2304})(; missing)?\nStatus: [^\n]*\nX-Status: [^\n]*\nX-Keywords: ([^\n]*)\n/.exec(
       head,
     )
   if (!found) return undefined

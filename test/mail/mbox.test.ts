@@ -98,6 +98,19 @@ test('what is no mailbox file is known for that, and a message that is too large
   expect(found.map((message) => message.pieces && text(message))).toEqual(['a\n', undefined, 'c\n'])
 })
 
+test('a name as long as a mailbox may have it does not hide the note', () => {
+  const note = { ...NOTE, mailbox: '漢'.repeat(255), keywords: Array.from({ length: 64 }, () => 'k'.repeat(64)) }
+  const bytes = concat([mboxHead({ sender: 'a@b.test', at: 0 }, note), utf8('Subject: a\n\nx\n\n')])
+  expect(read(bytes).map((message) => [text(message), message.ours])).toEqual([['Subject: a\n\nx\n', note]])
+})
+
+test('a message of nothing but quoted lines is held in few pieces', () => {
+  const lines = '>From \n'.repeat(100_000)
+  const [message] = read(utf8(`From a@b.test 1:11\n${lines}`), 65_536)
+  expect(message?.pieces?.length).toBeLessThan(2048)
+  expect(message && text(message)).toBe(lines.replaceAll('>', ''))
+})
+
 test('a hostile file is read in linear time', () => {
   const head = 'From a@b.test 1:11\n'
   const hostile = (size: number) => [
