@@ -19,7 +19,7 @@ export function reasonOf(issue: z.core.$ZodRawIssue): string {
     case 'invalid_union':
       return 'is none of the forms that it may have'
     case 'invalid_key':
-      return 'has a name in it that cannot be one'
+      return issue.issues[0]?.message ?? 'has a name in it that cannot be one'
     case 'invalid_element':
       return 'has something in it that cannot be there'
     default:

@@ -45,12 +45,13 @@ export function check<T extends z.ZodType>(schema: T, value: unknown, what: 'bod
 const MISSING = 'is required'
 
 function faultsOf(issue: z.core.$ZodIssue, value: unknown): FieldFault[] {
-  const path = pathText(issue.path)
+  const reached = reachedIn(value, issue.path)
+  const path = pathText(reached)
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ path: pathText([...issue.path, key]), reason: 'is not a field of this request' }))
   }
   // The value as it was sent decides: zod calls null and what is absent by one code.
-  if (at(value, issue.path) === undefined && issue.path.length > 0) return [{ path, reason: MISSING }]
+  if (at(value, reached) === undefined && reached.length > 0) return [{ path, reason: MISSING }]
   if (issue.code === 'invalid_union') return unionFaults(issue, value, path)
   return [{ path, reason: issue.message }]
 }
@@ -76,6 +77,15 @@ function pathText(path: readonly PropertyKey[]): string {
     if (typeof step === 'number') return `${text}[${step}]`
     return text ? `${text}.${String(step)}` : String(step)
   }, '')
+}
+
+/** How far a path leads into what was sent: of a text that is read as a list, its places are nowhere to be found. */
+function reachedIn(value: unknown, path: readonly PropertyKey[]): readonly PropertyKey[] {
+  const end = path.findIndex((_, place) => {
+    const inner = at(value, path.slice(0, place))
+    return inner !== undefined && (typeof inner !== 'object' || inner === null)
+  })
+  return end < 0 ? path : path.slice(0, end)
 }
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -43,6 +43,17 @@ test('what is wrong is said in plain words that complete a sentence', () => {
     ),
   ).toBe('it is not valid')
   expect(faults(z.object({}), 'x')).toEqual([' must be an object'])
+  const named = z.record(z.string().regex(/^a$/, { error: 'must be named a' }), z.boolean())
+  expect(reason(named, { b: true })).toBe('it.b must be named a')
+})
+
+test('of a text that is read as a list, the text is at fault, and is not missing', () => {
+  const list = z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(['a', 'b'])))
+  expect(reason(list, 'a,c')).toBe('it must be one of "a", "b"')
+  expect(faults(z.object({ it: list }), {})).toEqual(['it is required'])
 })
 
 test('of several forms, the fault is inside the one that was meant; where none was, all are told', () => {
