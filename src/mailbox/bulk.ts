@@ -79,6 +79,7 @@ async function alterMany(
   const refused = new Map<string, string>()
   const plan = (messages: readonly HeldMessage[]) =>
     messages.flatMap((message): Alteration[] => {
+      refused.delete(message.id)
       const words = planned(message.keywords, keywords)
       if (words instanceof Problem) {
         refused.set(message.id, words.message)
@@ -113,7 +114,10 @@ async function removeMany(ctx: Caller, ids: readonly string[]): Promise<Outcome[
     const known = new Map<string, HeldMessage>()
     const attempt = async () => {
       const messages = await findHeld(ctx.stores, ctx.account, part)
-      for (const message of messages) known.set(message.id, message)
+      for (const message of messages) {
+        known.set(message.id, message)
+        refused.delete(message.id)
+      }
       const free = messages.filter(({ due }) => due === null)
       for (const { id } of messages.filter(({ due }) => due !== null)) refused.set(id, OWED)
       if (free.length > 0) {
