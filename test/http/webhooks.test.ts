@@ -10,7 +10,8 @@ const world = await makeWorld()
 type Json = Record<string, unknown>
 
 async function makeTenant() {
-  const made = await ok(await call('POST', '/accounts', { key: operator, body: { name: 'Test' } }), 201)
+  const body = { name: 'Test', database: 'DB' }
+  const made = await ok(await call('POST', '/accounts', { key: operator, body }), 201)
   const key = String(Reflect.get(Object(made.api_key), 'token'))
   const [row] = await world.ctx.stores.directory.all<{ number: number }>(
     sql`SELECT number FROM accounts WHERE id = ${String(made.id)}`,
