@@ -6,7 +6,10 @@ import type { ReadMessage } from '../../mail/mime/read.ts'
 import type { NewMessage } from '../../store/mail/filing.ts'
 import { fold } from './match.ts'
 
-/** Text beyond this is not looked at: words that decide where a mail belongs stand in its first pages. */
+/**
+ * Text beyond this is not looked at: words that decide where a mail belongs stand in its first pages. It bounds every
+ * field as it is compared, too: some characters unfold to eighteen, and a mail of them must not put all rules out of work.
+ */
 export const MAX_TEXT = 32 * 1024
 
 /** HTML is mostly tags. */
@@ -15,7 +18,7 @@ const MAX_HTML = 256 * 1024
 /** A longer value is no value that a person compares; decoding may cost the square of it. */
 const MAX_HEADER = 4 * 1024
 
-/** Values of one field, or names of one list, that are looked at. */
+/** Values of one field, or names of one list, that are read. */
 const MAX_VALUES = 200
 
 /** What a message's row says of it, whether it is about to be stored or long was. */
@@ -43,7 +46,14 @@ export class Facts {
   texts(field: string): string[] {
     const known = this.#known.get(field)
     if (known) return known
-    const values = this.#values(field).slice(0, MAX_VALUES).map(fold)
+    const values: string[] = []
+    let left = MAX_TEXT
+    for (const value of this.#values(field)) {
+      if (left <= 0) break
+      const text = fold(value).slice(0, left)
+      left -= text.length
+      values.push(text)
+    }
     this.#known.set(field, values)
     return values
   }

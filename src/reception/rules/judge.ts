@@ -105,7 +105,8 @@ function compare({ field, op, value }: Condition, facts: Facts, work: { left: nu
   if (typeof value === 'boolean') return facts.is(field) === value
   if (typeof value === 'number') return op === 'larger_than' ? facts.size > value : facts.size < value
   const texts = facts.texts(field)
-  if (op === 'exists') return texts.length > 0
+  // A header may be there without a value; a subject or a sender that is empty is none.
+  if (op === 'exists') return field.startsWith('header:') ? texts.length > 0 : texts.some((text) => text !== '')
   if (Array.isArray(value)) {
     spend(work, texts.length + value.length)
     const wanted = new Set(value.map(fold))

@@ -100,6 +100,30 @@ test('every field can be asked, and letters’ case, width and composition do no
   }
 })
 
+test('what is empty does not exist; a header does, whatever its value', () => {
+  const exists = (field: string, facts: Facts) => holds({ field, op: 'exists' }, facts)
+  expect(exists('subject', mail())).toBe(true)
+  expect(exists('subject', mail({ subject: ' ' }))).toBe(false)
+  expect(exists('text', mail({ text: '' }))).toBe(false)
+  expect(exists('header:x-ad', mail({ headers: [['X-Ad', '']] }))).toBe(true)
+})
+
+test('each of many senders is asked, in every spelling', () => {
+  const from = Array.from({ length: 150 }, (_, at) => `N${at} <a${at}@x.test>`)
+  expect(holds({ field: 'from', op: 'is', value: 'a149@x.test' }, mail({ from }))).toBe(true)
+})
+
+test('a mail of characters that unfold to many does not put the rules out of work', () => {
+  const texts = Array.from({ length: 300 }, (_, at) =>
+    Condition.parse({ field: 'text', op: 'contains', value: `w${at}` }),
+  )
+  const headers = Array.from({ length: 300 }, (): [string, string] => ['X-Ad', '\ufdfa'.repeat(4096)])
+  const adverts = texts.map((condition) => ({ ...condition, field: 'header:x-ad' }))
+  const facts = mail({ text: '\ufdfa'.repeat(32 * 1024), headers })
+  const last = rule([{ field: 'from', op: 'is', value: 'ann@x.test' }], { actions: [{ reject: 'no' }] })
+  expect(judge([rule(texts, { match: 'any' }), rule(adverts, { match: 'any' }), last], facts).ruling.reject).toBe('no')
+})
+
 test('any header can be asked, decoded, each of its values', () => {
   const headers: [string, string][] = [
     ['X-Spam-Flag', 'YES'],
