@@ -58,7 +58,9 @@ function stepOf(recipient: Recipient, returned: Returned): Step | undefined {
     case 'complained':
       return climbs('complained') ? { state: 'complained', type: 'email.complained', more: { recipients } } : undefined
     case 'bounced': {
-      if (!climbs('bounced')) return undefined
+      // A server that has taken mail may yet find that it cannot keep it; what it says besides, that somebody is away, is no more than an answer.
+      const undone = recipient.state === 'delivered' && returned.verdict.type === 'Permanent'
+      if (!climbs('bounced') && !undone) return undefined
       const reply = kept(returned.reply, 554)
       const { type, subType } = returned.verdict
       const bounce = { message: reply.text, type, subType, diagnosticCode: [`smtp; ${shown(reply)}`] }

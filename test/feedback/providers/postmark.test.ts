@@ -49,6 +49,21 @@ const bounce = (token = '', more: Record<string, unknown> = {}) => ({
   ...more,
 })
 
+test('a bounce for good counts although the server had taken the mail first, and the address is not sent to again', async () => {
+  const sent = await sentMail()
+  const { say } = await postmarkOf(sent)
+  const [ann] = sent.tokens
+  await say(delivery(ann))
+  const away = { Type: 'SoftBounce', Details: 'smtp;450 4.2.1 away until Monday' }
+  await say(bounce(ann, away))
+  expect(await sent.states()).toEqual(['delivered', 'sent'])
+  await say(bounce(ann))
+  await say(delivery(ann))
+  expect(await sent.states()).toEqual(['bounced', 'sent'])
+  expect((await told(sent)).map(({ type }) => type)).toEqual(['email.delivered', 'email.bounced'])
+  expect(await suppressed(sent)).toEqual(['ann@x.test'])
+})
+
 test('what Postmark tells of a recipient is written to that recipient, and told to those who listen', async () => {
   const sent = await sentMail()
   const { say } = await postmarkOf(sent)
@@ -56,6 +71,8 @@ test('what Postmark tells of a recipient is written to that recipient, and told 
   expect(await say(delivery(ann))).toEqual({ object: 'taken', events: 1 })
   expect(await sent.states()).toEqual(['delivered', 'sent'])
   await say(bounce(bob, { Email: 'Bob@X.test' }))
+  expect(await sent.states()).toEqual(['delivered', 'bounced'])
+  await say(delivery(bob, 'bob@x.test'))
   expect(await sent.states()).toEqual(['delivered', 'bounced'])
   await say({ RecordType: 'SpamComplaint', Type: 'SpamComplaint', Email: 'ann@x.test', ...metadata(ann) })
   expect(await sent.states()).toEqual(['complained', 'bounced'])
