@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { made, makeChange, newSeq, runBatch } from '../../src/store/mail/change.ts'
+import { findSendsLeft } from '../../src/store/sending/quota.ts'
 import { makeAccount, makeWorld, START } from '../support/world.ts'
 
 const world = await makeWorld()
@@ -129,4 +130,23 @@ test('storage that is nearly full is told once, in the step before the change, a
   await gain(60)
   expect(await told()).toEqual([1, warning(2, 910), 3, 4, 5, 6, 7, warning(8, 900), 9])
   expect(await gain(101)).toBeUndefined()
+})
+
+test('a day’s counts of keys stay small, however many send: another one is refused, those that are counted go on', async () => {
+  const caller = await makeAccount(world)
+  const { number } = caller.account
+  const day = Math.floor(START / 86_400_000)
+  const counts = Object.fromEntries(Array.from({ length: 1700 }, (_, at) => [`${at}`.padStart(36, '0'), 1]))
+  const known = Object.keys(counts)[0] ?? ''
+  await db.run(sql`UPDATE counters SET key_sent = ${JSON.stringify(counts)}, day = ${day} WHERE account = ${number}`)
+  const sends = (key: string, token: string, now = START) => {
+    const keySends = { key, sends: 1, perDay: 9 }
+    return makeChange(db, { account: number, now, token, sends: 1, keySends, events: [] }, [])
+  }
+  expect(await sends('another', 'one')).toBeUndefined()
+  const ofAnother = { now: START, keySends: { key: 'another', sends: 1, perDay: 9 } }
+  expect((await findSendsLeft(caller.stores, caller.account, ofAnother)).key).toEqual({ limit: 9, left: 0 })
+  expect(await sends(known, 'two')).toMatchObject({ left: { limit: 9, left: 7 } })
+  expect(await sends('another', 'three', START + 86_400_000)).toMatchObject({ left: { limit: 9, left: 8 } })
+  expect((await counters(number))?.key_sent).toBe('{"another":1}')
 })

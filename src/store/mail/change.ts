@@ -109,7 +109,7 @@ function moveCounters(change: Change): SQL {
       : sql``
   const ofKey =
     keySends && keySends.sends > 0
-      ? sql` AND ${sentByKey(keySends.key, day)} + ${keySends.sends} <= ${keySends.perDay}`
+      ? sql` AND ${sentByKey(keySends.key, day)} + ${keySends.sends} <= ${mostOfKey(keySends, day)}`
       : sql``
   const full = (share: number) => sql`(storage_bytes IS NOT NULL AND bytes + ${bytes} >= storage_bytes * ${share})`
   // A warning takes the step before all others, so that those are found by counting from the end.
@@ -130,6 +130,15 @@ function mayChange({ afterTheFact }: Change): SQL {
 /** What a key has sent on a day. */
 export function sentByKey(key: string, day: number): SQL {
   return sql`COALESCE(CASE WHEN day = ${day} THEN key_sent ->> ${`$."${key}"`} END, 0)`
+}
+
+/** Octets of a day's counts, some 1,400 keys: the row is written with every change of the account, and must stay far below D1's 2 MB. */
+const MOST_KEY_COUNTS = 64 * 1024
+
+/** What a key may send on a day: nothing where so many others have sent that there is no room to count it. */
+export function mostOfKey({ key, perDay }: KeySends, day: number): SQL {
+  const room = sql`day <> ${day} OR LENGTH(COALESCE(key_sent, '')) < ${MOST_KEY_COUNTS} OR key_sent ->> ${`$."${key}"`} IS NOT NULL`
+  return sql`CASE WHEN ${room} THEN ${perDay} ELSE 0 END`
 }
 
 /** Another day's counts are forgotten with the first that is counted on this one. */
