@@ -189,7 +189,7 @@ async function checkTarget(ctx: Caller, { host, port, security, user, password }
   if (faults.length > 0) throw refused(faults)
   await ctx.net.checkHost(host).catch((error) => {
     if (!(error instanceof Problem) || error.code === 'service_unavailable') throw error
-    throw refused([{ path: 'host', reason: error.message }])
+    throw refused([{ path: 'host', reason: error.detail.fields?.[0]?.reason ?? error.message }])
   })
 }
 

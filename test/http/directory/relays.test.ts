@@ -74,12 +74,15 @@ test('the host is asked of the guard before anything is kept', async () => {
     net: {
       checkHost: async (host) => {
         asked.push(host)
-        throw new Problem('validation_error', 'is a private address')
+        throw new Problem('validation_error', 'Invalid host: it is a private address.', {
+          fields: [{ path: 'host', reason: 'is a private address' }],
+        })
       },
     },
   })
   const ctx = await makeAccount(world)
   await expect(createRelay(ctx, { host: '10.0.0.1', port: 587, security: 'starttls' })).rejects.toMatchObject({
+    message: 'Invalid `host`: is a private address',
     detail: { fields: [{ path: 'host', reason: 'is a private address' }] },
   })
   expect(asked).toEqual(['10.0.0.1'])
