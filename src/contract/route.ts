@@ -63,6 +63,8 @@ export type RouteSpec = {
   readonly answers?: string
   /** A POST that makes something: takes an Idempotency-Key. */
   readonly creates?: boolean
+  /** Statuses by which a service of others understands that it is to stop, where the problems below have others. */
+  readonly told?: readonly (403 | 406)[]
   /** Refusals beyond those that every route has. */
   readonly problems?: readonly ProblemCode[]
 }

@@ -19,7 +19,7 @@ import { recordReturned, toldOf } from './record.ts'
 export async function takeCall(ctx: Context, id: string, call: Call) {
   const provider = await findCalled(ctx, id)
   const adapter = ADAPTERS[provider.kind]
-  if (!adapter.events) throw new Problem('not_found', 'This provider tells of no events')
+  if (!adapter.events || !adapter.prove) throw new Problem('not_found', 'This provider tells of no events')
   const proven = await adapter.prove(ctx, provider, call)
   if (proven.settings) await learn(ctx, provider, proven.settings)
   const events = await takeEvents(ctx, provider.account, adapter.events(proven.content))

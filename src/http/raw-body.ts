@@ -32,6 +32,40 @@ async function readSized(request: Request, size: number): Promise<Uint8Array<Arr
   return bytes.subarray(0, at)
 }
 
+/** A body that is yet to be read, once: whole, or as it comes. */
+export function unreadBody(request: Request) {
+  return {
+    headers: request.headers,
+    body: wholeBody(request),
+    /** Behind `room` octets that are free. @throws Problem payload_too_large; invalid_request where it is cut short. */
+    bytes: async (most: number, room = 0) => {
+      const declared = Number(request.headers.get('content-length') ?? 0)
+      if (declared > most) throw tooLarge(most)
+      const chunks: Uint8Array[] = [new Uint8Array(room)]
+      const whole = new Uint8Array(declared > 0 ? room + declared : 0)
+      let at = room
+      for await (const chunk of wholeBody(request)) {
+        if (at - room + chunk.length > (declared > 0 ? declared : most)) throw tooLarge(most)
+        if (declared > 0) whole.set(chunk, at)
+        else chunks.push(chunk)
+        at += chunk.length
+      }
+      return declared > 0 ? whole : concat(chunks)
+    },
+  }
+}
+
+/** @throws Problem invalid_request where less comes than was declared. */
+async function* wholeBody(request: Request): AsyncGenerator<Uint8Array> {
+  const declared = Number(request.headers.get('content-length') ?? 0)
+  let seen = 0
+  for await (const chunk of request.body ?? []) {
+    seen += chunk.length
+    yield chunk
+  }
+  if (seen < declared) throw new Problem('invalid_request', 'The body is shorter than its Content-Length.')
+}
+
 /** The body as a stream of known size. @throws Problem length_required, payload_too_large, invalid_request (empty). */
 export async function sizedStream(
   request: Request,

@@ -7,7 +7,10 @@ import type { Once } from './once.ts'
 type ContextOf<S extends RouteSpec> = S['scope'] extends AccountScope ? Caller : Context
 
 type AnswerOf<S extends RouteSpec> = S['answer'] extends z.ZodType
-  ? z.input<S['answer']> | (S['answers'] extends string ? Response : never)
+  ?
+      | z.input<S['answer']>
+      | (S['answers'] extends string ? Response : never)
+      | (S['told'] extends object ? Response : never)
   : Response
 
 export type Input<S extends RouteSpec> = {

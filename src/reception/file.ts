@@ -85,7 +85,7 @@ async function fileCopy(ctx: Context, mail: Mail, { place, id, key }: Copy): Pro
   const { arrival, to, indexed, read } = mail
   const { account, takers } = place
   const now = ctx.now()
-  const verdicts = verdictsAt(ctx.config, arrival.door, read.headers)
+  const verdicts = verdictsAt(ctx.config, arrival.door, account, read.headers)
   const described = {
     ...(await describe(indexed, read, { account: account.number, id })),
     sender: reversePath(arrival.from),

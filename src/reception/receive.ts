@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import { findRecipient } from '../directory/recipients.ts'
 import { parseAddress } from '../mail/address.ts'
 import { type Bounce, bounceTarget, keepBounce } from './bounces.ts'
-import type { Door } from './doors.ts'
+import { type Door, opensTo } from './doors.ts'
 import { fileFor, type Recipient } from './file.ts'
 import { type Envelope, placesFor } from './gate.ts'
 
@@ -28,6 +28,8 @@ export type Received = { id: string; duplicate: boolean }
  */
 export async function receive(ctx: Context, arrival: Arrival): Promise<Received> {
   const target = await whose(ctx, arrival.to)
+  const { account } = 'bounce' in target ? target.bounce : target.recipient
+  if (!opensTo(arrival.door, account)) throw nobody()
   if (arrival.size > ctx.config.MAX_MESSAGE_BYTES) throw tooLarge(ctx)
   if ('bounce' in target) return keepBounce(ctx, target.bounce, arrival)
   return fileFor(ctx, arrival, target.recipient, placesFor(target.recipient, arrival))
@@ -54,8 +56,12 @@ async function whose(ctx: Context, to: string): Promise<{ recipient: Recipient }
   const bounce = await bounceTarget(ctx, address)
   if (bounce) return { bounce }
   const found = await findRecipient(ctx, address)
-  if (!found) throw new Problem('not_found', 'No such address here')
+  if (!found) throw nobody()
   return { recipient: { ...found, as: address } }
+}
+
+function nobody(): Problem {
+  return new Problem('not_found', 'No such address here')
 }
 
 function tooLarge(ctx: Context): Problem {

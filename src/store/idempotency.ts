@@ -1,5 +1,6 @@
 /** Kept answers. Days are part of the key, so that old ones are removed by range. */
 import { type SQL, sql } from 'drizzle-orm'
+import { runBatch } from './mail/change.ts'
 import type { Database } from './stores.ts'
 
 const DAY = 86_400_000
@@ -53,3 +54,12 @@ function today(now: number): number {
 
 /** An answer to be kept by the batch that makes what it tells of. */
 export type Keeping = { readonly once: Once; readonly status: number /** Sealed. */; readonly answer: string }
+
+/** Claims a key for one body for a day; false where it is another's. Repeated, it says the same. */
+export async function claimOnce(db: Database, account: number, once: Once, now: number): Promise<boolean> {
+  const rows = await runBatch(db, [
+    sql`${keepAnswer(account, once, now, 200, '', notAnswered(account, once, now))} ON CONFLICT DO NOTHING`,
+    sql`SELECT 1 FROM idempotency WHERE ${sameRequest(account, once, now)} AND body = ${once.body}`,
+  ])
+  return (rows[1] ?? []).length > 0
+}

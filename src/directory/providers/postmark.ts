@@ -1,23 +1,21 @@
 /** Postmark: calls with a secret of ours, as a Basic password in the URL or a header field, whichever is entered there. */
-import { fromBase64, fromUtf8, utf8 } from '../../base/bytes.ts'
 import { parseJson, textAt, valueAt } from '../../base/json.ts'
 import { Problem } from '../../base/problem.ts'
-import { sameBytes, sha256Hex } from '../../base/seal.ts'
-import { newToken } from '../../context.ts'
 import type { Returned } from '../../mail/returned/returned.ts'
 import { judgeTold, type ToldClass, toldReply } from '../../mail/returned/told.ts'
 import type { Adapter, ProviderEvent } from './adapter.ts'
+import { postmarkInbound } from './postmark-inbound.ts'
+import { newSecret, showsSecret } from './secret.ts'
 
 export const postmark: Adapter = {
   setup:
-    'Add a webhook for deliveries, bounces, spam complaints and subscription changes to the message stream: this URL, with Basic auth of the user `pochta` and the secret as password, or with a header X-Pochta-Secret that has it.',
+    'Add a webhook for deliveries, bounces, spam complaints and subscription changes to the message stream: this URL, with Basic auth of the user `pochta` and the secret as password, or with a header X-Pochta-Secret that has it. For mail that comes to Postmark, enter the inbound URL at an inbound stream as https://pochta:<secret>@…, and switch on “Include raw email content in JSON payload”; use an inbound domain, so that its envelope names the address here.',
   begin: (ctx) => {
-    const secret = `${newToken(ctx)}${newToken(ctx)}`
+    const secret = newSecret(ctx)
     return { secrets: { secret }, shown: secret }
   },
   prove: async (_ctx, { secrets }, { headers, body }) => {
-    const given = headers.get('x-pochta-secret') ?? basicPassword(headers.get('authorization') ?? '')
-    if (!secrets.secret || !(await isSame(given, secrets.secret))) {
+    if (!(await showsSecret(headers, secrets.secret))) {
       throw new Problem('invalid_api_key', 'The secret of this provider is missing or wrong')
     }
     const content = parseJson(body)
@@ -28,6 +26,7 @@ export const postmark: Adapter = {
     const returned = READERS[textAt(content, 'RecordType')]?.(content)
     return returned ? [told(content, returned)] : []
   },
+  inbound: postmarkInbound,
 }
 
 function told(content: unknown, returned: Returned): ProviderEvent {
@@ -87,22 +86,5 @@ function readSubscriptionChange(content: unknown): Returned | undefined {
       return textAt(content, 'Origin') === 'Recipient' ? { kind: 'complained', type: 'opt-out' } : undefined
     default:
       return undefined
-  }
-}
-
-/** Compared as hashes, so that neither time nor length tells anything of the secret. */
-async function isSame(given: string, secret: string): Promise<boolean> {
-  return sameBytes(utf8(await sha256Hex(given)), utf8(await sha256Hex(secret)))
-}
-
-/** The password of Basic credentials (RFC 7617 section 2); empty where there are none. */
-function basicPassword(header: string): string {
-  const encoded = /^basic +([A-Za-z0-9+/=]{1,1000})$/i.exec(header)?.[1]
-  if (!encoded) return ''
-  try {
-    const pair = fromUtf8(fromBase64(encoded))
-    return pair.slice(pair.indexOf(':') + 1)
-  } catch {
-    return ''
   }
 }

@@ -28,18 +28,19 @@ const MAX_PROVIDERS = 100
 /** @throws Problem validation_error. */
 export async function createProvider(ctx: Caller, body: NewProviderBody, once?: Once) {
   const account = ctx.account.number
-  const { kind, name, topic_arn } = body
-  refuseTopic(kind, topic_arn)
+  const { kind, name, signing_key } = body
+  refuseStrange(kind, body)
+  const settings = settingsFrom({}, body)
   return createOnce(ctx, account, once, async () => {
     const id = newId(ctx)
-    const { secrets, shown } = ADAPTERS[kind].begin(ctx)
+    const { secrets, shown } = ADAPTERS[kind].begin(ctx, { signing_key })
     const row: ProviderRow = {
       account,
       id,
       kind,
       name: name ?? kind,
       secrets: await seal(ctx.keyring, placeOf(account, id), JSON.stringify(secrets), ctx.random(12)),
-      settings: topic_arn ? JSON.stringify({ topic_arn }) : null,
+      settings: asColumn(settings),
       createdAt: ctx.now(),
     }
     return {
@@ -67,12 +68,9 @@ export async function getProvider(ctx: Caller, id: string) {
 /** @throws Problem not_found, validation_error. */
 export async function patchProvider(ctx: Caller, id: string, patch: ProviderPatch) {
   const read = await ownProvider(ctx, id)
-  refuseTopic(read.kind, patch.topic_arn)
-  const { topic_arn, ...rest } = settingsOf(read)
-  const topic = patch.topic_arn === undefined ? topic_arn : (patch.topic_arn ?? undefined)
-  const settings = JSON.stringify({ ...rest, ...(topic ? { topic_arn: topic } : {}) })
+  refuseStrange(read.kind, patch)
   const name = patch.name === undefined ? read.name : (patch.name ?? read.kind)
-  const row = { ...read, name, settings: settings === '{}' ? null : settings }
+  const row = { ...read, name, settings: asColumn(settingsFrom(settingsOf(read), patch)) }
   await change(ctx, read, row)
   return show(ctx, row)
 }
@@ -129,10 +127,35 @@ async function ownProvider(ctx: Caller, id: string): Promise<ProviderRow> {
   return row
 }
 
-function refuseTopic(kind: string, topic: string | null | undefined): void {
-  if (kind === 'ses' || topic === null || topic === undefined) return
-  const fields = [{ path: 'topic_arn', reason: 'goes with the kind ses alone' }]
-  throw new Problem('validation_error', 'Invalid `topic_arn`: it goes with the kind ses alone', { fields })
+/** What goes with one kind alone. @throws Problem validation_error, missing_required_field. */
+function refuseStrange(kind: string, given: Partial<NewProviderBody>): void {
+  const fields = Object.entries(KIND_OF).flatMap(([path, only]) => {
+    const value = Reflect.get(given, path)
+    return kind === only || value === null || value === undefined
+      ? []
+      : [{ path, reason: `goes with the kind ${only} alone` }]
+  })
+  const [first] = fields
+  if (first) throw new Problem('validation_error', `Invalid \`${first.path}\`: it ${first.reason}`, { fields })
+  if (given.kind === 'mailgun' && !given.signing_key) {
+    throw new Problem('missing_required_field', 'Missing `signing_key` field.', {
+      fields: [{ path: 'signing_key', reason: 'is required' }],
+    })
+  }
+}
+
+const KIND_OF = { topic_arn: 'ses', signing_key: 'mailgun', public_key: 'sendgrid' } as const
+
+/** What is not named stays; null, or an empty list, takes away. */
+function settingsFrom(before: Settings, { topic_arn, public_key, authserv_ids, received_by }: ProviderPatch): Settings {
+  const given = Object.entries({ topic_arn, public_key, authserv_ids, received_by })
+  const changed = given.filter(([, value]) => value !== undefined)
+  const all = Object.entries({ ...before, ...Object.fromEntries(changed) })
+  return Object.fromEntries(all.filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0)))
+}
+
+function asColumn(settings: Settings): string | null {
+  return Object.keys(settings).length === 0 ? null : JSON.stringify(settings)
 }
 
 function placeOf(account: number, id: string): string {
@@ -156,6 +179,8 @@ function asSecrets(opened: unknown): Record<string, string> {
 function show(ctx: Context, row: ProviderRow) {
   const kind = isProviderKind(row.kind) ? row.kind : undefined
   const does = kind ? abilitiesOf(kind) : []
+  const inbound = kind && ADAPTERS[kind].inbound
+  const { topic_arn, public_key, authserv_ids, received_by } = settingsOf(row)
   return {
     object: 'provider' as const,
     id: row.id,
@@ -163,8 +188,12 @@ function show(ctx: Context, row: ProviderRow) {
     name: row.name,
     does,
     events_url: does.includes('events') ? `${ctx.config.PUBLIC_URL}/providers/${row.id}/events` : null,
+    inbound_url: inbound ? `${ctx.config.PUBLIC_URL}/providers/${row.id}/${inbound.path}` : null,
     setup: kind ? ADAPTERS[kind].setup : '',
-    topic_arn: settingsOf(row).topic_arn ?? null,
+    topic_arn: topic_arn ?? null,
+    public_key: public_key ?? null,
+    authserv_ids: [...(authserv_ids ?? [])],
+    received_by: [...(received_by ?? [])],
     created_at: isoTime(row.createdAt),
   }
 }

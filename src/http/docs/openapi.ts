@@ -143,8 +143,11 @@ function refusalsOf(spec: RouteSpec): Json {
     const names = [...new Set(codes.map(nameOf))].map((name) => `\`${name}\``)
     return [String(status), { description: `Refused: ${names.join(', ')}.`, content }]
   })
+  const told = (spec.told ?? [])
+    .filter((status) => !byStatus.has(status))
+    .map((status) => [String(status), { description: 'Nothing was stored, and nothing will be: for good.' }])
   const bug = ['500', { description: 'A bug of ours: `application_error`.', content }]
-  return Object.fromEntries([...answers, bug])
+  return Object.fromEntries([...answers, ...told, bug])
 }
 
 function codesOf(spec: RouteSpec): Set<ProblemCode> {

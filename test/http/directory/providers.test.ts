@@ -23,7 +23,13 @@ async function make(
 
 test('a provider is made, tells its URL and its secret once, is changed and deleted', async () => {
   const made = await make({ kind: 'postmark', name: 'Mine' })
-  expect(made).toMatchObject({ object: 'provider', kind: 'postmark', name: 'Mine', does: ['events'], topic_arn: null })
+  expect(made).toMatchObject({
+    object: 'provider',
+    kind: 'postmark',
+    name: 'Mine',
+    does: ['events', 'inbound'],
+    topic_arn: null,
+  })
   expect(made.events_url).toMatch(new RegExp(`^http.*/providers/${made.id}/events$`))
   expect(made.secret).toMatch(/^[a-z2-7]{32}$/)
   for (const path of [`/providers/${made.id}`, '/providers']) {

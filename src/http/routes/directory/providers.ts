@@ -7,7 +7,8 @@ import {
   patchProvider,
 } from '../../../directory/providers/providers.ts'
 import { takeCall } from '../../../feedback/told.ts'
-import { readBytes } from '../../raw-body.ts'
+import { type TakenCall, takeBrought } from '../../../reception/brought.ts'
+import { readBytes, unreadBody } from '../../raw-body.ts'
 import { type Bound, on, param } from '../../route.ts'
 
 /** SNS sends 256 KiB, escaped once more; others less. */
@@ -22,4 +23,15 @@ export const providers: Bound[] = [
   on(contract.TakeEvents, async ({ ctx, params, request }) =>
     takeCall(ctx, param(params, 'id'), { headers: request.headers, body: await readBytes(request, MAX_CALL) }),
   ),
+  on(contract.TakeInbound, async ({ ctx, params, request }) =>
+    answer(await takeBrought(ctx, param(params, 'id'), unreadBody(request))),
+  ),
+  on(contract.TakeInboundMime, async ({ ctx, params, request }) =>
+    answer(await takeBrought(ctx, param(params, 'id'), unreadBody(request))),
+  ),
 ]
+
+/** In the status that the service understands. */
+function answer({ status, taken }: TakenCall): Response {
+  return Response.json({ object: 'inbound', taken }, { status })
+}
