@@ -102,7 +102,7 @@ export async function getAccount(ctx: Context, id: string) {
   return showWithUsage(ctx, await findRow(ctx, id))
 }
 
-/** Renames an account, changes its quota or how long its mail is kept. @throws Problem not_found. */
+/** Renames an account, changes its quota or how long its mail is kept. @throws Problem not_found; service_unavailable while it is being moved. */
 export async function patchAccount(ctx: Context, id: string, patch: AccountPatch) {
   const { name, quota = {}, retention } = patch
   const row = await patchRow(ctx.stores, id, {
@@ -120,7 +120,10 @@ export async function patchAccount(ctx: Context, id: string, patch: AccountPatch
         }),
     ...(retention ? { retentionDue: ctx.now() } : {}),
   })
-  if (!row) throw notFound('Account')
+  if (!row) {
+    mustBeOpen(await findRow(ctx, id))
+    throw notFound('Account')
+  }
   forgetKeysOf(row.number)
   return showWithUsage(ctx, row)
 }

@@ -4,6 +4,7 @@ import type { Caller } from '../../src/context.ts'
 import { SendEmailBody } from '../../src/contract/emails.ts'
 import { CreateTemplateBody } from '../../src/contract/templates/shapes.ts'
 import { CreateWebhookBody } from '../../src/contract/webhooks.ts'
+import { patchAccount } from '../../src/directory/accounts.ts'
 import { cancelMove, getMove, moveAccount } from '../../src/directory/moving/move.ts'
 import { sweepMoving } from '../../src/directory/moving/sweep.ts'
 import { followRawLink } from '../../src/mailbox/attachments.ts'
@@ -34,6 +35,8 @@ test('an account moves with all it has, is closed meanwhile, and opens again whe
     to: 'MAIL_2',
   })
   await expect(arrive(world, account.address, 'meanwhile')).rejects.toMatchObject({ code: 'service_unavailable' })
+  const renamed = patchAccount(world.ctx, account.account.id, { name: 'Other' })
+  await expect(renamed).rejects.toMatchObject({ code: 'service_unavailable' })
 
   await finishMoving(world)
   const moved = await atHome(world, account)
