@@ -45,9 +45,9 @@ export class Pace {
     this.holder = newToken(ctx)
   }
 
-  /** Waits until a connection is worth opening for so many recipients. Answers when that would be where it is too far ahead. */
-  async near(recipients: number): Promise<{ due: number } | undefined> {
-    const turn = await this.reserved(1, recipients - 1)
+  /** Waits until a connection is worth opening for so many recipients, and `further` ones. Answers when that would be where it is too far ahead. */
+  async near(recipients: number, further: number): Promise<{ due: number } | undefined> {
+    const turn = await this.reserved(recipients, further)
     if (turn && 'at' in turn) await pause(this.clock, turn.at - this.ctx.now() - OPENING_MS)
     return turn && 'due' in turn ? turn : undefined
   }
@@ -73,8 +73,7 @@ export class Pace {
     const mine = this.asking.then(async (): Promise<{ at: number } | { due: number }> => {
       if (this.left < recipients) {
         const now = this.ctx.now()
-        const horizon = now + Math.max(AHEAD_MS, recipients * interval)
-        const wanted = { now, count: recipients + further, interval, horizon }
+        const wanted = { now, count: recipients + further, least: recipients, interval, horizon: now + AHEAD_MS }
         const turns = await reserveTurns(this.ctx.stores, key, wanted).catch(() => noTurns(now))
         this.next = turns?.first ?? now
         // Of a relay that was deleted meanwhile nobody counts any more.

@@ -106,7 +106,8 @@ export class SmtpStation implements Station {
       this.most = undefined
       return this.postpone(this.ctx.now() + BUSY_REST_MS)
     }
-    const later = await this.pace.near(this.waiting())
+    const first = this.queue[0]?.recipients.length ?? 1
+    const later = await this.pace.near(first, Math.max(0, this.waiting() - first))
     if (later) return this.postpone(later.due)
     await this.bounds.gate.pass(() => this.lane(most))
   }

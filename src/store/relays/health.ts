@@ -57,17 +57,19 @@ export async function markWorking(stores: Stores, key: RelayKey, now: number): P
 }
 
 /**
- * Reserves turns for so many recipients, `interval` ms apart, as many as come before `horizon`. Answers the first turn and how many
- * there are; where there are none, `first` is when one would be. Undefined where the relay is gone.
+ * Reserves turns for so many recipients, `interval` ms apart, as many as come before `horizon`; where the first does, `least` at
+ * least: they go together. Answers the first turn and how many there are; where there are none, `first` is when one would be.
+ * Undefined where the relay is gone.
  */
 export async function reserveTurns(
   stores: Stores,
   key: RelayKey,
-  wanted: { now: number; count: number; interval: number; horizon: number },
+  wanted: { now: number; count: number; least: number; interval: number; horizon: number },
 ): Promise<{ first: number; count: number } | undefined> {
-  const { now, count, interval, horizon } = wanted
+  const { now, count, least, interval, horizon } = wanted
   const first = sql`MAX(COALESCE(health ->> 'next', 0), ${whole(now)})`
-  const granted = sql`MIN(${whole(count)}, MAX(0, CAST((${whole(horizon)} - ${first} + ${whole(interval)} - 1) / ${whole(interval)} AS INTEGER)))`
+  const before = sql`CAST((${whole(horizon)} - ${first} + ${whole(interval)} - 1) / ${whole(interval)} AS INTEGER)`
+  const granted = sql`CASE WHEN ${first} < ${whole(horizon)} THEN MAX(${whole(least)}, MIN(${whole(count)}, ${before})) ELSE 0 END`
   const [rows = []] = await runBatch(stores.directory, [
     sql`UPDATE relays SET health = json_set(${HEALTH}, '$.first', ${first}, '$.granted', ${granted},
       '$.next', ${first} + ${granted} * ${whole(interval)}) WHERE ${isRelay(key)}

@@ -4,10 +4,13 @@ import { holdConnections, releaseConnections, reserveTurns } from '../../../src/
 import { putOutbox, readOutbox } from '../outbox.ts'
 import { hops } from './hops.ts'
 
+/** What reserves nothing, and so only learns when the next turn is. */
+const asking = (now: number) => ({ now, count: 0, least: 0, interval: 2000, horizon: now })
+
 test('turns are handed out one after the other, however many ask at once, and no further ahead than is asked', async () => {
   const { ctx, account } = await hops({ one: {} })
   const key = { account: account.number, id: 'one' }
-  const wanted = { now: 1000, count: 10, interval: 100, horizon: 2500 }
+  const wanted = { now: 1000, count: 10, least: 1, interval: 100, horizon: 2500 }
   const both = await Promise.all([reserveTurns(ctx.stores, key, wanted), reserveTurns(ctx.stores, key, wanted)])
   expect(both.map((turns) => turns?.count).sort()).toEqual([10, 5])
   expect(both.map((turns) => turns?.first).sort()).toEqual([1000, 2000])
@@ -17,6 +20,40 @@ test('turns are handed out one after the other, however many ask at once, and no
     count: 1,
   })
   expect(await reserveTurns(ctx.stores, { ...key, id: 'gone' }, wanted)).toBeUndefined()
+})
+
+test('turns that are of use together alone are given together or not at all, and none is lost by asking', async () => {
+  const { ctx, account } = await hops({ one: {} })
+  const key = { account: account.number, id: 'one' }
+  const wanted = { now: 1000, count: 60, least: 50, interval: 100, horizon: 2500 }
+  expect(await reserveTurns(ctx.stores, key, { ...wanted, count: 14, least: 1 })).toEqual({ first: 1000, count: 14 })
+  expect(await reserveTurns(ctx.stores, key, wanted)).toEqual({ first: 2400, count: 50 })
+  expect(await reserveTurns(ctx.stores, key, wanted)).toEqual({ first: 7400, count: 0 })
+  expect(await reserveTurns(ctx.stores, key, { ...wanted, now: 7400, horizon: 7500 })).toEqual({
+    first: 7400,
+    count: 50,
+  })
+})
+
+test('a mail to many goes in its turn, however slow the relay and whatever else goes by it', async () => {
+  const { world, ctx, account, relay, taken } = await hops({ one: { settings: { perMinute: 30 } } })
+  const key = { account: account.number, id: 'one' }
+  const to = Array.from({ length: 100 }, (_, at) => `r${at}@there.test`)
+  await relay(await putOutbox(ctx, account, ['first@there.test']))
+  const many = await putOutbox(ctx, account, to)
+  world.pass(2000)
+  await relay(many)
+  expect(taken().one).toHaveLength(101)
+  const after = await putOutbox(ctx, account, ['last@there.test'])
+  await relay(after)
+  expect((await readOutbox(ctx, account, after)).due).toBe(ctx.now() + 200_000)
+  const two = [await putOutbox(ctx, account, to), await putOutbox(ctx, account, to)]
+  await Promise.all(two.map((id) => relay(id)))
+  world.pass(200_000)
+  await Promise.all([relay(after), ...two.map((id) => relay(id))])
+  const { first } = (await reserveTurns(ctx.stores, key, asking(ctx.now()))) ?? {}
+  // What was reserved was used.
+  expect((first ?? 0) - ctx.now()).toBe((taken().one?.length ?? 0) * 2000 - 202_000)
 })
 
 test('connections are held by no more than are allowed, are renewed by their holder, and lapse with it', async () => {
@@ -56,7 +93,13 @@ test('a rate is kept over all batches: nothing goes before its turn, what is too
 test('what is over a rate waits without a connection, in its order and with its time, and costs three rows each', async () => {
   const { world, ctx, account, relay, remote } = await hops({ one: { settings: { perMinute: 1 } } })
   const key = { account: account.number, id: 'one' }
-  await reserveTurns(ctx.stores, key, { now: ctx.now(), count: 2, interval: 60_000, horizon: ctx.now() + 90_000 })
+  await reserveTurns(ctx.stores, key, {
+    now: ctx.now(),
+    count: 2,
+    least: 1,
+    interval: 60_000,
+    horizon: ctx.now() + 90_000,
+  })
   const ids = await Promise.all([1, 2, 3].map((at) => putOutbox(ctx, account, [`r${at}@there.test`])))
   const { written } = world.tally
   await relay(...ids)
