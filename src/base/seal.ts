@@ -10,7 +10,7 @@ export type Keyring = { readonly present: Secret; readonly previous?: Secret }
 type Secret = { readonly id: string; readonly root: CryptoKey }
 
 /** What a derived key is for; each purpose has a key of its own. */
-export type Purpose = 'seal' | 'verp' | 'link' | 'unsubscribe'
+export type Purpose = 'seal' | 'verp' | 'link' | 'unsubscribe' | 'forward'
 
 /** Makes the keyring of one or two secrets, each of at least 32 characters. */
 export async function makeKeyring(present: string, previous?: string): Promise<Keyring> {

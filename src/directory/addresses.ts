@@ -19,6 +19,7 @@ import {
 import type { Once } from '../store/idempotency.ts'
 import { readSettings, writeSettings } from '../store/receiving/settings.ts'
 import { createOnce } from './create.ts'
+import { askPending, pendingOf } from './forwarding/targets.ts'
 import { listPage } from './list.ts'
 import { parentsOf } from './receiving/senders.ts'
 import { mergeSettings, showSettings } from './receiving/settings.ts'
@@ -31,38 +32,47 @@ import { forgetSenders } from './senders.ts'
 export async function createAddress(ctx: Caller, body: NewAddressBody, once?: Once) {
   const account = ctx.account.number
   const domainOf = ctx.access.key === 'operator' ? 'any' : 'account'
-  return createOnce(ctx, account, once, async () => {
+  const made = await createOnce(ctx, account, once, async () => {
     const parsed = readOwn(body.address)
     if (!parsed) throw refused([{ path: 'address', reason: 'is not an email address' }])
     const settings = await mergeSettings(ctx, {}, body, parsed.key)
+    const forwardTo = readForwards(body.forward_to ?? [])
     const row: AddressRow = {
       address: parsed.key,
       id: newId(ctx),
       account,
       domain: await heldBy(ctx, parsed.domain),
       name: body.name ?? null,
-      forwardTo: JSON.stringify(readForwards(body.forward_to ?? [])),
+      forwardTo: JSON.stringify(forwardTo),
       expiresAt: body.expires_at ? Date.parse(body.expires_at) : null,
       createdAt: ctx.now(),
       settings: writeSettings(settings),
     }
     return {
-      answer: show(row),
+      answer: show(row, await pendingOf(ctx, forwardTo)),
       insert: (keeping) => insertAddress(ctx.stores, row, domainOf, keeping),
       exists: async () => (await findAddress(ctx.stores, account, { id: row.id })) !== undefined,
       refusal: async () => REFUSALS[await whyNoAddress(ctx.stores, row, domainOf)](row),
     }
   })
+  await askPending(ctx, new Set(made.forward_pending), made.address)
+  return made
 }
 
 export async function listAddresses(ctx: Caller, query: ListQuery & { domain?: string | undefined }) {
   const domain = query.domain?.toLowerCase()
-  return listPage(query, (page) => listRows(ctx.stores, ctx.account.number, { ...page, domain }), show)
+  const listed = await listPage(
+    query,
+    (page) => listRows(ctx.stores, ctx.account.number, { ...page, domain }),
+    (row) => row,
+  )
+  const pending = await pendingOf(ctx, [...new Set(listed.data.flatMap(forwardsOf))])
+  return { ...listed, data: listed.data.map((row) => show(row, pending)) }
 }
 
 /** By id, or by the address itself. @throws Problem not_found. */
 export async function getAddress(ctx: Caller, idOrAddress: string) {
-  return show(await ownAddress(ctx, idOrAddress))
+  return showWhole(ctx, await ownAddress(ctx, idOrAddress))
 }
 
 /** How often a change is tried anew because another one came first. */
@@ -72,7 +82,10 @@ const RACES = 5
 export async function patchAddress(ctx: Caller, idOrAddress: string, patch: AddressPatch) {
   for (let races = 0; races < RACES; races++) {
     const changed = await tryPatch(ctx, await ownAddress(ctx, idOrAddress), patch)
-    if (changed) return show(changed)
+    if (!changed) continue
+    const shown = await showWhole(ctx, changed)
+    if (patch.forward_to) await askPending(ctx, new Set(shown.forward_pending), shown.address)
+    return shown
   }
   throw new Problem('service_unavailable', 'The address is being changed by others; nothing was changed.', {
     retryAfter: 1,
@@ -155,18 +168,29 @@ function refused(fields: FieldFault[], fix?: string): Problem {
   return new Problem('validation_error', `Invalid \`${first?.path}\`: ${first?.reason}`, detail)
 }
 
-function show(row: AddressRow) {
+async function showWhole(ctx: Caller, row: AddressRow) {
+  return show(row, await pendingOf(ctx, forwardsOf(row)))
+}
+
+/** `pending` are those that mail may not go to yet. */
+function show(row: AddressRow, pending: ReadonlySet<string>) {
+  const forwardTo = forwardsOf(row)
   return {
     object: 'address' as const,
     id: row.id,
     address: row.address,
     domain: row.domain,
     name: row.name,
-    forward_to: asTexts(JSON.parse(row.forwardTo)),
+    forward_to: forwardTo,
+    forward_pending: forwardTo.filter((text) => pending.has(text)),
     expires_at: row.expiresAt === null ? null : isoTime(row.expiresAt),
     ...showSettings(readSettings(row.settings)),
     created_at: isoTime(row.createdAt),
   }
+}
+
+function forwardsOf(row: AddressRow): string[] {
+  return asTexts(JSON.parse(row.forwardTo))
 }
 
 /** Only `readForwards` makes what is written there. */

@@ -90,6 +90,7 @@ async function ownThings(owner: Party): Promise<Record<string, Record<string, st
   return {
     '/domains': { id: (await first('/domains')).id ?? '' },
     '/addresses': { id: address },
+    '/forward-targets': { id: await make('/forward-targets', { email: 'home@z.test' }) },
     '/api-keys': { id: (await first('/api-keys')).id ?? '' },
     '/unsubscribes': { email: await leaveList(mail, key) },
     '/templates': { id: await published(make), version: '1' },

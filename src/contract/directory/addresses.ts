@@ -41,6 +41,10 @@ export const Address = z
     domain: z.string(),
     name: z.string().nullable(),
     forward_to: z.array(z.string()),
+    forward_pending: z.array(z.string()).meta({
+      description:
+        'Those of `forward_to` where nobody has agreed yet: nothing goes there. They were asked by mail; POST /forward-targets asks again.',
+    }),
     expires_at: Time.nullable(),
     ...receivingView,
     created_at: Time,

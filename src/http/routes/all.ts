@@ -4,6 +4,7 @@ import { accounts } from './directory/accounts.ts'
 import { addresses } from './directory/addresses.ts'
 import { apiKeys } from './directory/api-keys.ts'
 import { domains } from './directory/domains.ts'
+import { forwardTargets } from './directory/forward-targets.ts'
 import { providers } from './directory/providers.ts'
 import { relays } from './directory/relays.ts'
 import { rules } from './directory/rules.ts'
@@ -32,6 +33,7 @@ export const routes: readonly Bound[] = [
   ...accounts,
   ...domains,
   ...addresses,
+  ...forwardTargets,
   ...apiKeys,
   ...relays,
   ...providers,

@@ -1,4 +1,5 @@
-/** What somebody sees who follows a link to leave a list: a question, or that it is done. Nothing on it runs or comes from elsewhere. */
+/** What somebody sees who follows a link to leave a list: a question, or that it is done. */
+import { asText, page } from '../page.ts'
 
 type Leaving = { readonly list: string; readonly email: string }
 
@@ -17,29 +18,4 @@ export function donePage({ list, email }: Leaving): Response {
 
 function named(list: string): string {
   return list === '' ? 'this list' : `the list “${asText(list)}”`
-}
-
-function page(title: string, body: string): Response {
-  const html = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<h1>${title}</h1>
-${body}
-</html>
-`
-  return new Response(html, {
-    headers: {
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-      // The address of the page is the link itself.
-      'referrer-policy': 'no-referrer',
-      'x-robots-tag': 'noindex',
-    },
-  })
-}
-
-function asText(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }

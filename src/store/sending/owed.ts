@@ -3,7 +3,7 @@
  * The batch that takes the mail which settles a task ends that task, so that however often it is taken up there is one mail.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import { type Change, made, makeChange, type NewEvent } from '../mail/change.ts'
+import { type Change, made, makeChange, type NewEvent, runBatch } from '../mail/change.ts'
 import { addTask, endTask, isOurs, type Task } from '../mail/tasks.ts'
 import { type AccountRef, mailOf, type Stores } from '../stores.ts'
 
@@ -103,16 +103,16 @@ export async function endTold(
   return makeChange(mailOf(stores, account), change, [endTask(task, made(change))])
 }
 
-/** Owes the question, if it is not owed already; false where the account takes nothing now. */
+/** Owes the questions that are not owed already, in one batch; false where the account takes nothing now. */
 export async function oweAsking(
   stores: Stores,
   account: AccountRef,
-  ask: { email: string; due: number; state: AskState },
+  asks: readonly { email: string; due: number; state: AskState }[],
 ): Promise<boolean> {
   const open = sql`EXISTS (SELECT 1 FROM counters WHERE account = ${account.number} AND state = 'active')`
-  const { email: ref, due, state } = ask
-  const [row] = await mailOf(stores, account).all<{ open: number }>(sql`SELECT ${open} AS open`)
-  if (row?.open !== 1) return false
-  await mailOf(stores, account).run(addTask({ kind: ASK, account: account.number, ref, due, state }, open))
-  return true
+  const [rows] = await runBatch(mailOf(stores, account), [
+    sql`SELECT 1 WHERE ${open}`,
+    ...asks.map(({ email: ref, due, state }) => addTask({ kind: ASK, account: account.number, ref, due, state }, open)),
+  ])
+  return rows !== undefined && rows.length > 0
 }

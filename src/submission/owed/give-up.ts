@@ -12,6 +12,7 @@ import { notForwarded } from './forward.ts'
 export async function giveUp(ctx: Caller, task: Task): Promise<void> {
   ctx.log('error', 'what is owed for a mail was given up', { kind: task.kind, ref: task.ref, account: task.account })
   const message = await findMessage(ctx.stores, ctx.account, task.ref, RECEIVED)
+  // A question is about no message; its target goes on being shown as not asked.
   if (!message) return endTask(ctx, task)
   const forward = task.kind === FORWARD
   const told = forward ? notForwarded(message, asForward(task.state).to, 'given_up') : notAnswered(message)

@@ -7,13 +7,14 @@ import { Problem } from '../../base/problem.ts'
 import { type Caller, type Context, newToken } from '../../context.ts'
 import { findAccountByNumber } from '../../directory/accounts.ts'
 import { claimTasks, finishTask, postponeTask, type Task } from '../../store/mail/tasks.ts'
-import { ANSWER, asAnswer, asForward, FORWARD } from '../../store/sending/owed.ts'
+import { ANSWER, ASK, asAnswer, asAsking, asForward, FORWARD } from '../../store/sending/owed.ts'
 import type { Database } from '../../store/stores.ts'
+import { sendQuestion } from './ask.ts'
 import { answerBySelf } from './auto-reply.ts'
 import { sendOn } from './forward.ts'
 import { giveUp } from './give-up.ts'
 
-const KINDS = [FORWARD, ANSWER]
+const KINDS = [FORWARD, ANSWER, ASK]
 
 /** Claimed together, and taken up one after the other: each may be as large as mail can be, and memory is scarce. */
 const PAGE = 10
@@ -72,6 +73,7 @@ async function takeUp(ctx: Context, db: Database, task: Task): Promise<void> {
 async function settleTask(ctx: Caller, task: Task): Promise<void> {
   if (task.kind === FORWARD) return sendOn(ctx, task, asForward(task.state))
   if (task.kind === ANSWER) return answerBySelf(ctx, task, asAnswer(task.state))
+  return sendQuestion(ctx, task, asAsking(task.state))
 }
 
 /** The sends of a day come back at its end, and nothing sooner would bring them. */
