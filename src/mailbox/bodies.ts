@@ -13,7 +13,7 @@ import { fieldMap } from '../mail/mime/header.ts'
 import { allParts, type Part } from '../mail/mime/parts.ts'
 import { readMessage } from '../mail/mime/read.ts'
 import { replyText } from '../mail/reply-text/reply-text.ts'
-import { type SafeHtml, safeHtml } from '../mail/safe-html/safe-html.ts'
+import { isSafePicture, type SafeHtml, safeHtml } from '../mail/safe-html/safe-html.ts'
 import type { StoredMessage } from '../store/mail/rows.ts'
 import { cidReferences, replaceReferences } from './cid-references.ts'
 import { openMessage, type ReadRanges } from './raw.ts'
@@ -47,16 +47,16 @@ export async function openBodies(ctx: Context, message: StoredMessage): Promise<
   const { readable, read } = await openMessage(ctx, message)
   const { root } = readable
   const { text, html, headers } = readMessage(readable)
-  const shown = async (written: string, format: HtmlFormat) =>
-    format === 'data_uri' ? embed(written, root, read) : written
+  const shown = async (written: string, format: HtmlFormat, isPicture: (type: string) => boolean) =>
+    format === 'data_uri' ? embed(written, root, read, isPicture) : written
   const joined = Object.entries(fieldMap(headers)).map(([name, values]) => [name, values.join(', ')] as const)
   return {
     text: text ?? null,
-    html: async (format) => (html === undefined ? null : shown(html, format)),
+    html: async (format) => (html === undefined ? null : shown(html, format, isImage)),
     safeHtml: async (format, images) => {
       if (html === undefined) return null
       const safe = safeHtml(html, images)
-      return { ...safe, html: await shown(safe.html, format) }
+      return { ...safe, html: await shown(safe.html, format, isSafePicture) }
     },
     replyText: () => replyText({ text, html }),
     invitation: () => readCalendar(root, read),
@@ -79,10 +79,16 @@ async function readCalendar(root: Part, read: ReadRanges): Promise<Invitation | 
 }
 
 /** The HTML with the pictures it refers to in it, as far as they fit; the rest stay references. */
-async function embed(html: string, root: Part, read: ReadRanges): Promise<string> {
+async function embed(
+  html: string,
+  root: Part,
+  read: ReadRanges,
+  isPicture: (type: string) => boolean,
+): Promise<string> {
   const images = new Map<string, Part>()
   for (const part of allParts(root)) {
-    if (part.contentId !== undefined && isImage(part) && !images.has(part.contentId)) images.set(part.contentId, part)
+    const { contentId, type, parts } = part
+    if (contentId !== undefined && !parts && isPicture(type) && !images.has(contentId)) images.set(contentId, part)
   }
   if (images.size === 0) return html
   const references = cidReferences(html)
@@ -107,8 +113,8 @@ async function embed(html: string, root: Part, read: ReadRanges): Promise<string
 }
 
 /** Nothing in such a type can end an attribute. */
-function isImage(part: Part): boolean {
-  return !part.parts && /^image\/[a-z0-9.+-]{1,60}$/.test(part.type)
+function isImage(type: string): boolean {
+  return /^image\/[a-z0-9.+-]{1,60}$/.test(type)
 }
 
 function uriLength(part: Part): number {

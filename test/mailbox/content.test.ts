@@ -74,6 +74,11 @@ test('pictures: the mail’s own are put in where that is asked, those of elsewh
   const id = await file(ctx, mime(HTML, CALENDAR))
   const shown = await getMessage(ctx, id, { body: ['safe_html'], html_format: 'data_uri', images: 'remote' })
   expect(shown.safe_html).toContain('<img src="data:image/png;base64,AQID" /><img src="https://far.test/p.gif" />')
+  // A picture that is a document is as sent in what may run, and only named in what may not.
+  const svg = await file(ctx, mime(HTML, CALENDAR).replace('image/png', 'image/svg+xml'))
+  const { html, safe_html } = await getMessage(ctx, svg, { body: ['html', 'safe_html'], html_format: 'data_uri' })
+  expect(html).toContain('<img src="data:image/svg+xml;base64,AQID">')
+  expect(safe_html).toContain('<img src="cid:p@x" />')
   expect(shown.blocked_images).toBe(0)
 })
 

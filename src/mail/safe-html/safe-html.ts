@@ -131,12 +131,17 @@ function linkUrl(written: string): string | undefined {
 }
 
 function pictureUrl(written: string, images: 'blocked' | 'remote'): string | undefined {
-  if (/^data:image\/(?:png|gif|jpe?g|webp|bmp|avif);base64,[a-z0-9+/=\s]*$/i.test(written.slice(0, MAX_HTML)))
-    return written
+  const data = /^data:(image\/[a-z]{1,10});base64,[a-z0-9+/=\s]*$/i.exec(written.slice(0, MAX_HTML))
+  if (data && isSafePicture(data[1] ?? '')) return written
   const url = bare(written)
   if (url === undefined) return undefined
   if (/^cid:/i.test(url)) return url
   return images === 'remote' && /^https?:\/\//i.test(url) ? url : undefined
+}
+
+/** Whether pictures of this type are nothing but pictures: one of SVG is a document, which may hold a script. */
+export function isSafePicture(type: string): boolean {
+  return /^image\/(?:png|gif|jpe?g|webp|bmp|avif)$/i.test(type)
 }
 
 function bare(written: string): string | undefined {
