@@ -81,6 +81,9 @@ const override = {
   }),
 }
 
+/** What the URL of a send may ask: nothing else, for whoever misspells `dry_run`, or asks for it where there is none, must not send. */
+export const NoQuery = z.strictObject({})
+
 /** Who was left out, beside the id of a mail. */
 export const Suppressed = z
   .array(z.object({ address: z.string(), reason: z.enum(['bounce', 'complaint', 'manual', 'unsubscribed']) }))
@@ -96,7 +99,7 @@ export const SendEmail = route({
   tag: 'Sending',
   summary: 'Send a mail, now or at its time. It is stored before the answer, and relayed after it.',
   scope: 'emails:send',
-  query: z.object({
+  query: NoQuery.extend({
     dry_run: z.enum(['true', 'false']).optional().meta({
       description: 'With true, all is checked and the message itself is answered: nothing is stored, sent or counted.',
     }),
@@ -125,7 +128,7 @@ export const SendBatch = route({
   summary:
     'Send up to 100 mails, each with all that a single one may have. They are stored all at once; the day’s quota takes or refuses them as a whole.',
   scope: 'emails:send',
-  query: z.object(override),
+  query: NoQuery.extend(override),
   headers: z.object({
     'x-batch-validation': z.enum(['strict', 'permissive']).default('strict').meta({
       description:
@@ -184,7 +187,7 @@ export const SendRaw = route({
   summary:
     'Send a ready message/rfc822 with its envelope. Bcc is taken out, Date and Message-ID are added where missing.',
   scope: 'emails:send',
-  query: z.object({
+  query: NoQuery.extend({
     from: z.string().meta({ description: 'The reverse path; empty is the null path of automatic mail.' }),
     to: z.string().meta({ description: 'A recipient; may be given many times.' }),
     ...override,

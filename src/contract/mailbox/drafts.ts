@@ -1,7 +1,7 @@
 /** Drafts: mail that is written and not sent yet. */
 import * as z from 'zod'
 import { deleted, Id, ListQuery, list, Time } from '../common.ts'
-import { SendEmailBody, Suppressed } from '../emails.ts'
+import { NoQuery, SendEmailBody, Suppressed } from '../emails.ts'
 import { AttachmentLine, MessageSummary } from '../messages.ts'
 import { route } from '../route.ts'
 
@@ -137,6 +137,7 @@ export const SendDraft = route({
   scope: 'emails:send',
   summary: 'Send a draft: it becomes the sent mail, under its id. A draft that was sent already is not sent again.',
   creates: true,
+  query: NoQuery,
   body: z.strictObject({
     scheduled_at: SendEmailBody.shape.scheduled_at,
     unsubscribe: SendEmailBody.shape.unsubscribe,

@@ -1,6 +1,6 @@
 /** Answering a message: to who wrote it, to everybody, or passing it on. */
 import * as z from 'zod'
-import { SendAttachment, SendEmailBody, Suppressed } from '../emails.ts'
+import { NoQuery, SendAttachment, SendEmailBody, Suppressed } from '../emails.ts'
 import { type RouteSpec, route } from '../route.ts'
 
 const OneOrMany = z.union([z.string(), z.array(z.string())])
@@ -63,6 +63,7 @@ const shared = {
   tag: 'Messages',
   scope: 'emails:send',
   creates: true,
+  query: NoQuery,
   answer: z.object({ id: z.string(), suppressed: Suppressed }),
   problems: [
     'not_found',

@@ -85,6 +85,26 @@ test('a dry run answers the very message, signed, and neither stores nor counts 
   expect((await post('/emails', mail(), key)).status).toBe(200)
 })
 
+test('a query that a send does not know is refused, and nothing is sent', async () => {
+  const before = await sentIds()
+  const [id] = before
+  const raw = `/outbound?from=${me.address}&to=delivered@resend.dev`
+  const asked: [path: string, body: unknown, named: string][] = [
+    ['/emails?dryrun=true', mail(), 'dryrun'],
+    ['/emails/batch?dry_run=true', [mail()], 'dry_run'],
+    [`${raw}&dry_run=true`, `From: ${me.address}\r\nSubject: s\r\n\r\nhi\r\n`, 'dry_run'],
+    [`/messages/${id}/reply?dry_run=true`, { text: 't' }, 'dry_run'],
+    [`/messages/${id}/forward?dry_run=true`, { to: 'delivered@resend.dev' }, 'dry_run'],
+    [`/drafts/${id}/send?dry_run=true`, {}, 'dry_run'],
+  ]
+  for (const [path, body, named] of asked) {
+    const type: Record<string, string> = typeof body === 'string' ? { 'content-type': 'message/rfc822' } : {}
+    const answer = await post(path, body, type)
+    expect([path, answer.status, await answer.json()]).toMatchObject([path, 422, { fields: [{ path: named }] }])
+  }
+  expect(await sentIds()).toEqual(before)
+})
+
 test('what is not served is refused by name, in a single mail and in a batch', async () => {
   const one = await post('/emails', mail({ topic_id: 'x' }))
   expect([one.status, await one.json()]).toMatchObject([422, { fields: [{ path: 'topic_id' }] }])
