@@ -5,10 +5,20 @@ export class Refusal extends Error {
   readonly responseCode: number
 
   constructor(code: number, status: string, text: string) {
-    super(`${status} ${text}`)
+    super(`${status} ${ascii(text)}`)
     this.name = 'Refusal'
     this.responseCode = code
   }
+}
+
+/** RFC 5321 section 4.2 has replies in ASCII, and a client may be none that takes more (RFC 6531); a rule's own reason may be in any script. */
+function ascii(text: string): string {
+  return text
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .replace(/[‘’]/g, "'")
+    .replace(/[“”]/g, '"')
+    .replace(/[^\x20-\x7e]/gu, '?')
 }
 
 /** Whether a reply's text opens with an enhanced status code of its own. */

@@ -162,6 +162,13 @@ test('where all recipients are refused for good, so is the mail', async () => {
   expect(reply).toMatch(/^554 5\.7\.1 /)
 })
 
+test('a reason in any script is told in ASCII, as replies are', async () => {
+  const { api, stranger } = await makeWorld()
+  api.trouble.inbound = () => ({ status: 422, message: 'Ünerwünscht, “bitte” нет' })
+  const reply = await sendMail(await stranger(), 's@x.example', ['hello@demo.test'], MAIL)
+  expect(reply).toBe('554 5.7.1 <hello@demo.test>: Unerwunscht, "bitte" ???')
+})
+
 test('pipelined commands are answered one by one, in their order', async () => {
   const { api, stranger } = await makeWorld()
   const talk = await stranger()
