@@ -27,7 +27,7 @@ const Filter = z
   .refine((filter) => Object.entries(filter).some(([name, value]) => name !== 'after' && value !== undefined), {
     error: 'needs at least one condition',
   })
-  .meta({ id: 'BulkFilter', description: 'Newest first, at most 1,000 at a time.' })
+  .meta({ id: 'BulkFilter', description: 'Oldest first, at most 1,000 at a time.' })
 
 export const BulkBody = z
   .strictObject({
