@@ -12,8 +12,14 @@ const MAX_TOLD = 100
 /** Where it went, and the rules that matched: the mailbox by its role, or else its id. */
 export type Outcome = { mailbox: string; rules: { id: string | null; name: string }[] }
 
+/** What of a message is told. */
+type Arrived = Pick<
+  NewMessage,
+  'id' | 'createdAt' | 'parties' | 'recipient' | 'messageId' | 'subject' | 'tag' | 'keywords'
+>
+
 /** `email.received`, complete as it is told. */
-export function receivedEvent(message: NewMessage, root: Part, { mailbox, rules }: Outcome): NewEvent {
+export function receivedEvent(message: Arrived, root: Part, { mailbox, rules }: Outcome): NewEvent {
   const ids = attachmentIds(message.id, root)
   const data = {
     email_id: message.id,

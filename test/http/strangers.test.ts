@@ -99,6 +99,7 @@ async function ownThings(owner: Party): Promise<Record<string, Record<string, st
     '/emails': { id: sent, aid: (await first(`/emails/${sent}/attachments`)).id ?? '' },
     '/emails/receiving': { id: received, aid: (await first(`/emails/receiving/${received}/attachments`)).id ?? '' },
     '/messages': { id: received, part: (await first(`/messages/${received}/attachments`)).id ?? '' },
+    '/messages/redeliveries': { id: await make('/messages/redeliver', {}) },
     '/drafts': { id: await make('/drafts', { subject: 'Own' }) },
     '/mailboxes': { id: await make('/mailboxes', { name: 'Own' }) },
     '/threads': { id: message.thread_id ?? message.thread ?? '' },

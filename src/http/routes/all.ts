@@ -17,6 +17,7 @@ import { links } from './links.ts'
 import { drafts } from './mailbox/drafts.ts'
 import { mailboxes } from './mailbox/mailboxes.ts'
 import { mbox } from './mailbox/mbox.ts'
+import { redelivery } from './mailbox/redelivery.ts'
 import { threads } from './mailbox/threads.ts'
 import { messages } from './messages.ts'
 import { receiving } from './receiving.ts'
@@ -49,6 +50,7 @@ export const routes: readonly Bound[] = [
   ...mailboxes,
   ...mbox,
   ...threads,
+  ...redelivery,
   ...links,
   ...suppressions,
   ...rules,

@@ -9,28 +9,41 @@ import { isoTime } from '../../record/email-event.ts'
 import { keeping, recall } from '../../record/once.ts'
 import type { Once } from '../../store/idempotency.ts'
 import { findMailbox } from '../../store/mail/boxes.ts'
-import { addRun, findRun, MAX_RUNS, type RunState } from '../../store/receiving/runs.ts'
+import { addRun, findRun, MAX_RUNS, RULE_RUN, type RunKind, type RunState } from '../../store/receiving/runs.ts'
 import { settle } from '../../store/settle.ts'
 import { mailOf } from '../../store/stores.ts'
 
 /** Owes a run; it begins at once. @throws Problem not_found (rule), validation_error, rate_limit_exceeded. */
 export async function runRules(ctx: Caller, body: RunRulesBody, once?: Once): Promise<RuleRun> {
+  return oweRun(ctx, { kind: RULE_RUN, state: () => newState(ctx, body), show: showRun, once })
+}
+
+/** The same for a run of any kind, answered as `show` tells it. */
+export async function oweRun<T>(
+  ctx: Caller,
+  run: {
+    kind: RunKind
+    state: () => Promise<RunState>
+    show: (id: string, state: RunState) => T
+    once: Once | undefined
+  },
+): Promise<T> {
   const { stores, account } = ctx
-  const known = await recalled(ctx, once)
+  const { kind, show, once } = run
+  const known = await recalled<T>(ctx, once)
   if (known) return known
   const id = newId(ctx)
-  const now = ctx.now()
-  const state = await newState(ctx, body, now)
-  const answer = showRun(id, state)
+  const state = await run.state()
+  const answer = show(id, state)
   const kept = await keeping(ctx, account.number, once, 201, answer)
   const added = await settle(
-    () => addRun(stores, account, { id, state, now, ...(kept ? { keeping: kept } : {}) }),
-    async () => (await findRun(stores, account, id)) !== undefined || undefined,
+    () => addRun(stores, account, { kind, id, state, now: state.createdAt, ...(kept ? { keeping: kept } : {}) }),
+    async () => (await findRun(stores, account, { kind, id })) !== undefined || undefined,
   )
   if (!added) {
-    const winner = await recalled(ctx, once)
+    const winner = await recalled<T>(ctx, once)
     if (winner) return winner
-    throw new Problem('rate_limit_exceeded', `At most ${MAX_RUNS} runs of rules go on at a time.`, { retryAfter: 60 })
+    throw new Problem('rate_limit_exceeded', `At most ${MAX_RUNS} runs go on at a time.`, { retryAfter: 60 })
   }
   ctx.wake.owed(account)
   return answer
@@ -38,12 +51,14 @@ export async function runRules(ctx: Caller, body: RunRulesBody, once?: Once): Pr
 
 /** @throws Problem not_found. */
 export async function getRuleRun(ctx: Caller, id: string): Promise<RuleRun> {
-  const state = await findRun(ctx.stores, ctx.account, id)
+  const state = await findRun(ctx.stores, ctx.account, { kind: RULE_RUN, id })
   if (!state) throw notFound('Run')
   return showRun(id, state)
 }
 
-async function newState(ctx: Caller, body: RunRulesBody, now: number): Promise<RunState> {
+/** A run as it begins. @throws Problem not_found (rule), validation_error. */
+export async function newState(ctx: Caller, body: RunRulesBody): Promise<RunState> {
+  const now = ctx.now()
   const { mailbox, after, before, rules, actions } = body
   if (rules) await askedRules(ctx, rules)
   const box = mailbox === undefined ? undefined : await findMailbox(ctx.stores, ctx.account, mailbox)
@@ -69,14 +84,14 @@ async function newState(ctx: Caller, body: RunRulesBody, now: number): Promise<R
   }
 }
 
-async function recalled(ctx: Caller, once: Once | undefined): Promise<RuleRun | undefined> {
+async function recalled<T>(ctx: Caller, once: Once | undefined): Promise<T | undefined> {
   const known = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
-  return known === undefined ? undefined : asRun(known)
+  return known === undefined ? undefined : asAnswer<T>(known)
 }
 
 /** What was kept under this account, method and path is what the same verb answered. */
-function asRun(kept: unknown): RuleRun {
-  return kept as RuleRun
+function asAnswer<T>(kept: unknown): T {
+  return kept as T
 }
 
 function showRun(id: string, state: RunState): RuleRun {

@@ -3,6 +3,7 @@
  * alone, and what is left to other stages is noted in one batch with how far the run is, so it is left once.
  */
 import { describeError } from '../../base/log.ts'
+import { Problem } from '../../base/problem.ts'
 import { type Context, newToken } from '../../context.ts'
 import { findAccountByNumber } from '../../directory/accounts.ts'
 import type { AskedRule } from '../../directory/receiving/rule.ts'
@@ -11,8 +12,17 @@ import { inEachDatabase } from '../../record/databases.ts'
 import type { OwedTask } from '../../store/mail/filing.ts'
 import type { StoredMessage } from '../../store/mail/rows.ts'
 import { claimTasks, finishTask, postponeTask, type Task } from '../../store/mail/tasks.ts'
-import { nextReceived, RULE_RUN, type RunState, readRun, releaseRun, stepRun } from '../../store/receiving/runs.ts'
+import {
+  nextReceived,
+  REDELIVERY,
+  RULE_RUN,
+  type RunState,
+  readRun,
+  releaseRun,
+  stepRun,
+} from '../../store/receiving/runs.ts'
 import type { AccountRef, Database } from '../../store/stores.ts'
+import { deliverAgain } from '../again/deliver.ts'
 import { applyTo } from './apply.ts'
 
 /** Read together: a row is some kilobytes, and has its changes in batches of its own. */
@@ -41,7 +51,7 @@ export async function sweepRuleRuns(ctx: Context): Promise<void> {
   await inEachDatabase(ctx, 'rules', async (_mailDb, db) => {
     while (mayGoOn()) {
       const claim = { token: newToken(ctx), now: ctx.now(), until: ctx.now() + CLAIM_MS, limit: 1 }
-      const [task] = await claimTasks(db, [RULE_RUN], claim)
+      const [task] = await claimTasks(db, [RULE_RUN, REDELIVERY], claim)
       if (!task) break
       await take(ctx, db, task, mayGoOn)
     }
@@ -77,7 +87,8 @@ async function goOn(
 ): Promise<RunState | undefined> {
   const { account, mayGoOn } = run
   // As they are now; one that was deleted since is asked no more.
-  const rules = await presentRules({ stores: ctx.stores, account }, run.state.rules)
+  const asked = run.state.again?.rules !== false
+  const rules = asked ? await presentRules({ stores: ctx.stores, account }, run.state.rules) : []
   let state = run.state
   do {
     const page = await nextReceived(ctx.stores, account, { from: state.from, to: state.to, limit: STEP })
@@ -104,7 +115,7 @@ async function step(
   const told = { ...state, checked: state.checked + wanted.length }
   for (let at = 0; at < wanted.length; at += AT_ONCE) {
     const some = wanted.slice(at, at + AT_ONCE)
-    const done = await Promise.all(some.map((message) => applyTo(ctx, account, rules, state.actions, message)))
+    const done = await Promise.all(some.map((message) => one(ctx, account, rules, state, message)))
     for (const outcome of done) {
       if (outcome === 'unread') told.unread++
       else {
@@ -115,6 +126,23 @@ async function step(
     }
   }
   return { owed, told }
+}
+
+/** By what kind of run it is. */
+async function one(
+  ctx: Context,
+  account: AccountRef,
+  rules: readonly AskedRule[],
+  { again, actions }: RunState,
+  message: StoredMessage,
+): ReturnType<typeof applyTo> {
+  if (!again) return applyTo(ctx, account, rules, actions, message)
+  try {
+    return { ...(await deliverAgain(ctx, account, message, { tell: again.tell, rules })), owed: [] }
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') return 'unread'
+    throw error
+  }
 }
 
 async function end(ctx: Context, db: Database, task: Task, state: RunState): Promise<void> {

@@ -262,12 +262,12 @@ export function insertMessage(message: NewMessage, change: Change, later: number
     WHERE ${made(change)}`
 }
 
-function orNull(value: unknown): string | null {
+export function orNull(value: unknown): string | null {
   return value === null ? null : JSON.stringify(value)
 }
 
 /** A part tree too large for a row is left out, and read from the raw bytes when it is wanted. */
-function capped(value: unknown): string | null {
+export function capped(value: unknown): string | null {
   const text = orNull(value)
   return text !== null && text.length > MAX_JSON ? null : text
 }

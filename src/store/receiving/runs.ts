@@ -1,4 +1,4 @@
-/** Runs of rules over stored mail: a task each, which stays for a while when it is done, so that its outcome can be read. */
+/** Runs over stored mail, of rules or of re-delivery: a task each, which stays for a while when it is done, so that its outcome can be read. */
 import { sql } from 'drizzle-orm'
 import { type Keeping, keepAnswer, notAnswered } from '../idempotency.ts'
 import { type Row, runBatch } from '../mail/change.ts'
@@ -9,6 +9,9 @@ import { addTask, advance, isOurs, type Task } from '../mail/tasks.ts'
 import { type AccountRef, type Database, mailOf, type Stores } from '../stores.ts'
 
 export const RULE_RUN = 'rule-run'
+export const REDELIVERY = 'redelivery'
+
+export type RunKind = typeof RULE_RUN | typeof REDELIVERY
 
 /** Each goes through all mail of the account. */
 export const MAX_RUNS = 5
@@ -25,6 +28,8 @@ export type RunState = {
   mailbox?: number
   /** Only these rules. */
   rules?: string[]
+  /** Of a re-delivery: whether it is told again, and whether rules are asked. */
+  again?: { tell: boolean; rules: boolean }
   actions: string[]
   checked: number
   matched: number
@@ -38,17 +43,17 @@ export type RunState = {
 export async function addRun(
   stores: Stores,
   account: AccountRef,
-  run: { id: string; state: RunState; now: number; keeping?: Keeping },
+  run: { kind: RunKind; id: string; state: RunState; now: number; keeping?: Keeping },
 ): Promise<boolean> {
-  const { id, state, now, keeping } = run
+  const { kind, id, state, now, keeping } = run
   const { number } = account
   const free = sql`EXISTS (SELECT 1 FROM counters WHERE account = ${number} AND state = 'active')
     AND (SELECT COUNT(*) < ${MAX_KEPT} AND COUNT(*) FILTER (WHERE state ->> '$.status' = 'running') < ${MAX_RUNS}
-      FROM tasks WHERE kind = ${RULE_RUN} AND account = ${number})`
+      FROM tasks WHERE kind = ${kind} AND account = ${number})`
   const only = keeping ? sql`${free} AND ${notAnswered(number, keeping.once, now)}` : free
-  const exists = sql`EXISTS (SELECT 1 FROM tasks WHERE kind = ${RULE_RUN} AND account = ${number} AND ref = ${id})`
+  const exists = sql`EXISTS (SELECT 1 FROM tasks WHERE kind = ${kind} AND account = ${number} AND ref = ${id})`
   const answers = await runBatch(mailOf(stores, account), [
-    addTask({ kind: RULE_RUN, account: number, ref: id, due: now, state }, only),
+    addTask({ kind, account: number, ref: id, due: now, state }, only),
     ...(keeping ? [keepAnswer(number, keeping.once, now, keeping.status, keeping.answer, exists)] : []),
     sql`SELECT 1 WHERE ${exists}`,
   ])
@@ -56,9 +61,13 @@ export async function addRun(
 }
 
 /** How far a run is; undefined where there is none of that id. */
-export async function findRun(stores: Stores, account: AccountRef, id: string): Promise<RunState | undefined> {
+export async function findRun(
+  stores: Stores,
+  account: AccountRef,
+  { kind, id }: { kind: RunKind; id: string },
+): Promise<RunState | undefined> {
   const [row] = await mailOf(stores, account).all<Row>(
-    sql`SELECT state FROM tasks WHERE kind = ${RULE_RUN} AND account = ${account.number} AND ref = ${id}`,
+    sql`SELECT state FROM tasks WHERE kind = ${kind} AND account = ${account.number} AND ref = ${id}`,
   )
   return row && readRun(JSON.parse(String(row.state)))
 }
@@ -98,7 +107,7 @@ export async function stepRun(
 /** Gives a run back until `due`, standing where its row says: after an error that may be farther than we know. */
 export async function releaseRun(db: Database, task: Task, due: number): Promise<void> {
   await runBatch(db, [
-    sql`UPDATE tasks SET due = ${due}, claim = NULL, claimed_until = NULL WHERE kind = ${RULE_RUN}
+    sql`UPDATE tasks SET due = ${due}, claim = NULL, claimed_until = NULL WHERE kind = ${task.kind}
       AND account = ${task.account} AND ref = ${task.ref} AND claim = ${task.claim}`,
   ])
 }
