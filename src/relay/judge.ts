@@ -129,7 +129,7 @@ function defer(recipient: Recipient, held: Held, patience: Patience, told: Telli
 }
 
 function wait(recipient: Recipient, held: Held, due: number, patience: Patience, told: Telling): Recipient {
-  const reason = showReply(recipient.reply)
+  const reason = showReply(recipient.reply) || 'its turn did not come within what the relay allows'
   if (isTooLate(recipient, held, due, patience)) {
     told.fail(recipient.address, `given up after ${recipient.attempts} attempts: ${reason}`)
     return { ...recipient, state: 'failed' }

@@ -110,7 +110,8 @@ test('what only waits for its turn has made no attempt, tells nobody, and is giv
   expect(soon.recipients[0]).toMatchObject({ state: 'queued', attempts: 0, due: 5000 })
   const never = wait(3_600_001)
   expect(never).toMatchObject({ visible: true, lastEvent: 'failed', release: { due: null } })
-  expect(never.events.map(({ type }) => type)).toEqual(['email.failed'])
+  const reason = 'given up after 0 attempts: its turn did not come within what the relay allows'
+  expect(never.events).toMatchObject([{ type: 'email.failed', data: { failed: { reason } } }])
 })
 
 test('what waits because its relays fail tells why, once', () => {
