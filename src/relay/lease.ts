@@ -22,6 +22,7 @@ export class Lease {
   private readonly losing = new AbortController()
   private helds: readonly Held[] = []
   private until: number
+  private ended = false
   private cancel: () => void = () => undefined
 
   constructor(ctx: Context, clock: Clock, claim: { token: string; until: number }) {
@@ -39,6 +40,7 @@ export class Lease {
   }
 
   end(): void {
+    this.ended = true
     this.cancel()
   }
 
@@ -54,6 +56,7 @@ export class Lease {
     } catch (error) {
       this.ctx.log('warn', 'claims could not be renewed', { error: describeError(error) })
     }
+    if (this.ended) return
     if (this.ctx.now() + RENEW_MS + MARGIN_MS > this.until) this.losing.abort()
     else this.wait()
   }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Dispatch } from '../../src/relay/dispatch.ts'
 import { Gate } from '../../src/relay/gate.ts'
 
@@ -6,7 +6,7 @@ import { LEASE_MS, Lease } from '../../src/relay/lease.ts'
 import { plan } from '../../src/relay/plan.ts'
 import { Recorder } from '../../src/relay/recorder.ts'
 import { claimDeliveries } from '../../src/store/mail/deliveries.ts'
-import { stillClock } from '../smtp/clock.ts'
+import { settled, stillClock } from '../smtp/clock.ts'
 import { noFaults } from '../support/faults.ts'
 import { makeAccount, makeWorld } from '../support/world.ts'
 import { putOutbox, readOutbox } from './outbox.ts'
@@ -24,12 +24,12 @@ async function held() {
   lease.keep(helds)
   const pass = async (ms: number) => {
     world.pass(ms)
-    clock.fireNext()
-    // Storage answers in its own time.
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    // Storage answers in its own time: then the next renewal is set, or there is none any more.
+    if (clock.fireNext())
+      await vi.waitUntil(() => clock.timers > 0 || lease.lost.aborted, { timeout: 10_000, interval: 1 })
   }
   const claimedUntil = async () => (await readOutbox(ctx, account, id)).claimed_until
-  return { world, ctx, account, id, faults, lease, pass, claimedUntil }
+  return { world, ctx, account, id, faults, clock, lease, pass, claimedUntil }
 }
 
 test('a claim is kept while we work, and ends soon after we die', async () => {
@@ -41,6 +41,16 @@ test('a claim is kept while we work, and ends soon after we die', async () => {
   await pass(LEASE_MS + 10_000)
   const other = { token: 'other', now: ctx.now(), until: ctx.now() + LEASE_MS }
   expect(await claimDeliveries(ctx.stores, [{ account, id }], other)).toHaveLength(1)
+})
+
+test('work that ends while its claim is being renewed leaves no clock running', async () => {
+  const { world, clock, lease, claimedUntil } = await held()
+  world.pass(25_000)
+  clock.fireNext()
+  lease.end()
+  await vi.waitUntil(async () => (await claimedUntil()) === world.ctx.now() + LEASE_MS, { timeout: 10_000 })
+  await settled()
+  expect(clock.timers).toBe(0)
 })
 
 test('work under a claim that cannot be kept is broken off before another may begin it', async () => {
