@@ -78,4 +78,6 @@ ALTER TABLE `messages` ADD `marks` text;--> statement-breakpoint
 ALTER TABLE `relays` ADD `kind` text DEFAULT 'smtp' NOT NULL;--> statement-breakpoint
 ALTER TABLE `relays` ADD `priority` integer DEFAULT 10 NOT NULL;--> statement-breakpoint
 ALTER TABLE `relays` ADD `settings` text;--> statement-breakpoint
-ALTER TABLE `relays` ADD `health` text;
+ALTER TABLE `relays` ADD `health` text;--> statement-breakpoint
+-- A key that had every scope there was has every scope there is.
+UPDATE `api_keys` SET `scopes` = '["*"]' WHERE `permission` = 'full_access' AND json_array_length(`scopes`) >= 20;

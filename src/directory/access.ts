@@ -5,6 +5,7 @@ import { findKey, touchKey } from '../store/directory/keys.ts'
 import { beingMoved } from '../store/settle.ts'
 import type { AccountRef } from '../store/stores.ts'
 import { makeRecent } from './recent.ts'
+import { granted } from './scopes.ts'
 
 /** A key that we know: of an account, or (account number 0) of the instance. */
 export type Recognised = {
@@ -37,7 +38,7 @@ export async function recognise(ctx: Context, token: string): Promise<Recognised
     account: row.account,
     access: {
       key: row.id,
-      scopes: new Set(row.scopes),
+      scopes: new Set(granted(row.scopes)),
       limits: row.limits,
       ...(row.domainId ? { domainId: row.domainId } : {}),
     },

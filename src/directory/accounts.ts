@@ -4,7 +4,6 @@ import { sha256Hex } from '../base/seal.ts'
 import { type Context, newId } from '../context.ts'
 import type { ListQuery } from '../contract/common.ts'
 import type { AccountPatch, NewAccountBody } from '../contract/directory/accounts.ts'
-import { ACCOUNT_SCOPES } from '../contract/route.ts'
 import { isoTime } from '../record/email-event.ts'
 import { NEW_RETENTION, retentionOf } from '../record/retention.ts'
 import {
@@ -26,6 +25,7 @@ import { forgetKeysOf } from './access.ts'
 import { createOnce } from './create.ts'
 import { newKeyToken } from './keys.ts'
 import { listPage } from './list.ts'
+import { EVERY_SCOPE } from './scopes.ts'
 
 /** What the operator acts for who names no account: what belongs to the instance. */
 export const instanceAccount: AccountRef = INSTANCE
@@ -64,7 +64,7 @@ export async function createAccount(ctx: Context, body: NewAccountBody, once?: O
         hash: await sha256Hex(key.token),
         name: 'First key',
         permission: 'full_access',
-        scopes: ACCOUNT_SCOPES,
+        scopes: [EVERY_SCOPE],
       },
       mailboxes: MAILBOXES.map(({ name, role }) => ({ id: newId(ctx), name, role })),
     }

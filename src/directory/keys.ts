@@ -23,6 +23,7 @@ import { INSTANCE } from '../store/stores.ts'
 import { forgetKey } from './access.ts'
 import { createOnce } from './create.ts'
 import { listPage } from './list.ts'
+import { EVERY_SCOPE, granted } from './scopes.ts'
 import { covers, readSender } from './senders-allowed.ts'
 
 /** 160 bits: nobody guesses it, and it begins as Resend's clients expect. */
@@ -94,8 +95,8 @@ function grantForAccount(ctx: Caller, body: NewKeyBody): Grant {
   const { permission = null, scopes = null } = body
   if (permission === 'inbound:write') throw fault('permission', 'is for keys of the instance alone')
   const within: readonly string[] = permission === 'sending_access' ? ['emails:send'] : ACCOUNT_SCOPES
-  const granted = scopes ?? within
-  const faults = granted.flatMap((scope, at): FieldFault[] => {
+  const wanted = scopes ?? within
+  const faults = wanted.flatMap((scope, at): FieldFault[] => {
     const path = scopes ? `scopes[${at}]` : 'permission'
     if (!within.includes(scope)) return [{ path, reason: `${scope} is not within the permission` }]
     if (!ctx.access.scopes.has(scope)) return [{ path, reason: `${scope} is not a scope of the key that makes it` }]
@@ -107,7 +108,12 @@ function grantForAccount(ctx: Caller, body: NewKeyBody): Grant {
   const first = faults[0]
   if (first) throw new Problem('validation_error', `Invalid \`${first.path}\`: ${first.reason}`, { fields: faults })
   const limits = present(readLimits(ctx, body.limits ?? {}, 'is none'))
-  return { permission: permission ?? (scopes ? 'custom' : 'full_access'), scopes: [...new Set(granted)], limits }
+  const all = !scopes && permission !== 'sending_access'
+  return {
+    permission: permission ?? (scopes ? 'custom' : 'full_access'),
+    scopes: all ? [EVERY_SCOPE] : [...new Set(wanted)],
+    limits,
+  }
 }
 
 type Wanted = { [Name in keyof KeyLimits]: KeyLimits[Name] | null }
@@ -170,7 +176,7 @@ function show(row: KeyRow) {
     created_at: isoTime(row.createdAt),
     last_used_at: row.lastUsedAt === null ? null : isoTime(row.lastUsedAt),
     permission: row.permission,
-    scopes: scopesOf(row),
+    scopes: [...granted(scopesOf(row))],
     domain_id: row.domainId,
     limits: { senders, sends_per_day, requests_per_second },
   }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ACCOUNT_SCOPES } from '../../../src/contract/route.ts'
 import { call, operator } from '../../support/api.ts'
+import { env } from '../../support/env.ts'
 
 type Refusal = { name: string; fields?: { path: string; reason: string }[] }
 
@@ -37,6 +38,14 @@ test('a key has its permission’s scopes, or fewer where it names them', async 
   expect(JSON.stringify(data)).not.toMatch(/re_|hash/)
   expect((await call('GET', '/domains', { key: token })).status).toBe(200)
   expect((await call('GET', '/addresses', { key: token })).status).toBe(401)
+})
+
+test('a key with full access has what scopes there will be, for its row names none', async () => {
+  const { key } = await newAccount()
+  const { id } = await newKey(key, { permission: 'full_access' })
+  const row = await env.DB.prepare('SELECT scopes FROM api_keys WHERE id = ?').bind(id).first()
+  expect(row).toEqual({ scopes: '["*"]' })
+  expect((await call('GET', '/rules', { key })).status).toBe(200)
 })
 
 test('a key may not make one that does more than itself', async () => {
