@@ -79,6 +79,8 @@ test('where nothing differs nothing is written, but what is asked to be told', a
   const before = await rowOf(id)
   expect(await redeliver(owner, id, { tell: false, rules: false })).toMatchObject({ changed: false })
   expect(await eventsOf(owner, id)).toHaveLength(1)
+  const steps = sql`SELECT seq FROM counters WHERE account = ${owner.account.number}`
+  expect(await db.all(steps)).toEqual([{ seq: 1 }])
   expect(await redeliver(owner, id, { tell: true, rules: false })).toMatchObject({ changed: false })
   expect((await eventsOf(owner, id)).map(({ type }) => type)).toEqual(['email.received', 'email.received'])
   expect(await rowOf(id)).toEqual(before)

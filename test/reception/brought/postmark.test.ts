@@ -4,6 +4,7 @@ import type { Caller } from '../../../src/context.ts'
 import { createProvider, deleteProvider } from '../../../src/directory/providers/providers.ts'
 import { unreadBody } from '../../../src/http/raw-body.ts'
 import { takeBrought } from '../../../src/reception/brought.ts'
+import { verdictsAt } from '../../../src/reception/doors.ts'
 import { noFaults } from '../../support/faults.ts'
 import { makeAccount, makeWorld } from '../../support/world.ts'
 import { asInstance, basic, bring, filed, world } from './scene.ts'
@@ -132,6 +133,27 @@ test('only whom the provider’s settings name is believed of SPF, DKIM and DMAR
   const verdicts = (await filed(owner.account)).map((row) => JSON.parse(row.verdicts ?? 'null'))
   expect(verdicts).toEqual([null, { spf: 'pass', dkim: null, dmarc: 'pass' }, { spf: null, dkim: null, dmarc: null }])
 })
+
+test('an account that an alias leads to believes no provider of another account', () => {
+  const headers: [string, string][] = [['Authentication-Results', 'mx.pm.test; dmarc=pass']]
+  const door = { account: 7, authservIds: ['mx.pm.test'], receivedBy: [] }
+  const at = (account: number, number: number) =>
+    verdictsAt(world.ctx.config, { ...door, account }, { number, id: 'a', mailDb: 'DB' }, headers)?.dmarc
+  expect([at(7, 7), at(7, 8), at(0, 8)]).toEqual(['pass', undefined, 'pass'])
+})
+
+test('a mail as large as may be, in a call of twice that, takes seconds', async () => {
+  const owner = await makeAccount(world)
+  const { say } = await postmarkOf(owner)
+  const large = `${raw('huge')}${`${'x'.repeat(76)}\r\n`.repeat(330_000)}`
+  const began = performance.now()
+  const told = await say(inbound(owner.address, large, { Attachments: [{ Content: 'y'.repeat(25_000_000) }] }))
+  const took = performance.now() - began
+  expect(told.status).toBe(200)
+  expect((await filed(owner.account))[0]?.raw.length).toBe(utf8(large).length)
+  // One, on a machine that does nothing else.
+  expect(took).toBeLessThan(60_000)
+}, 120_000)
 
 test('a call without the raw mail, without a recipient, or cut short is refused so that it comes again', async () => {
   const owner = await makeAccount(world)
