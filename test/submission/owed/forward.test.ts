@@ -251,3 +251,18 @@ test('what cannot be sent for days is let go, and told', async () => {
   expect(await told(late, account, 'email.forward_failed')).toMatchObject([{ reason: 'given_up' }])
   expect(await owed(late, account)).toEqual([])
 })
+
+test('a copy of a large mail is the same mail, and costs six round trips, nine rows, one object read and one written', async () => {
+  const own = await makeWorld()
+  const { account, address } = await forwarding(own, ['me@home.test'])
+  const large = `${letter('large')}${'x'.repeat(76)}\r\n`.concat(`${'y'.repeat(998)}\r\n`.repeat(20_000))
+  await arrive(own, address, large)
+  const before = { ...own.tally }
+  await sweepOwed(own.ctx)
+  const { trips, written, gets, puts } = own.tally
+  expect({ trips: trips - before.trips, written: written - before.written }).toEqual({ trips: 6, written: 9 })
+  expect({ gets: gets - before.gets, puts: puts - before.puts }).toEqual({ gets: 1, puts: 1 })
+  const [copy] = await sent(own, account)
+  expect(copy?.mime.length).toBeGreaterThan(20_000_000)
+  expect(copy?.mime.endsWith(large)).toBe(true)
+})
