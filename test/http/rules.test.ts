@@ -20,7 +20,13 @@ async function ask<T = Json>(method: string, path: string, key: string, body?: u
 }
 
 async function newAccount(domain: string) {
-  const made = await ask<Json & { api_key: { token: string } }>('POST', '/accounts', operator, { name: 'A', database: 'DB' }, 201)
+  const made = await ask<Json & { api_key: { token: string } }>(
+    'POST',
+    '/accounts',
+    operator,
+    { name: 'A', database: 'DB' },
+    201,
+  )
   const key = made.api_key.token
   await ask('POST', '/domains', key, { name: domain }, 201)
   await ask('POST', '/addresses', key, { address: `me@${domain}` }, 201)
