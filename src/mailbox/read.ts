@@ -7,6 +7,7 @@ import type { ListMessages, Message } from '../contract/messages.ts'
 import type { ContentKind } from '../contract/reading/content.ts'
 import type { ReceivedEmail } from '../contract/reading/receiving.ts'
 import { addressKey, parseAddress } from '../mail/address.ts'
+import { asWritten } from '../record/as-written.ts'
 import { receivedView, recipientView, sentView, shownAttachments, summaryView } from '../record/message-view.ts'
 import { listOf, type Page, readPage } from '../record/page.ts'
 import {
@@ -73,8 +74,8 @@ export async function getSent(ctx: Caller, id: string): Promise<z.input<typeof E
   return {
     object: 'email',
     ...sentView(message),
-    html: await bodies.html('cid'),
-    text: bodies.text,
+    html: asWritten(bodies.root, await bodies.html('cid')),
+    text: asWritten(bodies.root, bodies.text),
     tags: message.tags,
     topic_id: null,
     recipients: message.recipients.map(recipientView),

@@ -128,7 +128,7 @@ test('a sent mail shows its owner everything, Bcc and every recipient’s state 
     reply_to: null,
     last_event: 'delivery_delayed',
     scheduled_at: null,
-    text: 'This is s.\n',
+    text: 'This is s.',
     html: null,
     tags: [{ name: 'kind', value: 'news' }],
     recipients: [

@@ -7,7 +7,7 @@ import type { DraftBody, DraftView } from '../../contract/mailbox/drafts.ts'
 import { type Mailbox, parseMailbox } from '../../mail/address.ts'
 import { type Attachment, compose, reservedHeader } from '../../mail/compose.ts'
 import { decodeEncodedWords } from '../../mail/mime/charset.ts'
-import type { Part } from '../../mail/mime/parts.ts'
+import { asWritten } from '../../record/as-written.ts'
 import { isoTime } from '../../record/email-event.ts'
 import { shownAttachments } from '../../record/message-view.ts'
 import type { StoredMessage } from '../../store/mail/rows.ts'
@@ -155,10 +155,4 @@ function bccField(bcc: readonly Mailbox[]): Uint8Array {
 /** What makes it an answer stays, whatever other fields it is given. */
 function threadOf(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => /^(?:in-reply-to|references)$/i.test(name)))
-}
-
-/** A body that stands alone has one line break more than was written; an empty one is none. */
-function asWritten(root: Part, text: string | undefined): string | null {
-  const lines = text?.replace(/\r\n/g, '\n') ?? ''
-  return (root.parts ? lines : lines.replace(/\n$/, '')) || null
 }
