@@ -27,7 +27,7 @@ type Filed = {
 export function owedFor(ctx: Context, filed: Filed): { tasks: OwedTask[]; looping: boolean } {
   const due = ctx.now()
   const forward = forwardOf(filed)
-  const looping = forward !== undefined && isLooping(filed.read, [filed.written.address, ...addressesOf(filed.own)])
+  const looping = forward !== undefined && isLooping(filed.read, goesOnAs(filed))
   const answer = answerOf(filed)
   const ref = filed.message.id
   return {
@@ -81,6 +81,13 @@ function isNamed(read: ReadMessage, written: Address, own: readonly Taker[]): bo
 /** A wildcard answers as the address that was written to. */
 function answering(taker: Taker | undefined, written: Address): string {
   return taker === undefined || taker.address.startsWith('*@') ? addressKey(written) : taker.address
+}
+
+/** Every address in whose name it may have gone on before; a wildcard of sub-domains sends on in the domain's own. */
+function goesOnAs({ written, own }: Filed): string[] {
+  const addresses = addressesOf(own)
+  const above = addresses.filter((address) => address.startsWith('*@*.')).map((address) => address.slice('*@*.'.length))
+  return [addressKey(written), ...addresses, ...above.map((domain) => `${written.local.normalize('NFC')}@${domain}`)]
 }
 
 function addressesOf(takers: readonly Taker[]): string[] {

@@ -15,10 +15,10 @@ import type { HeldMessage } from '../store/mail/rows.ts'
 import { type Recipient, SENT, SENT_BOX, type Tag } from '../store/mail/shapes.ts'
 import { deleteRaw, putPieces, rawKey } from '../store/objects.ts'
 import type { Fulfilment } from '../store/sending/owed.ts'
-import { settle } from '../store/settle.ts'
+import { nothingStored, settle } from '../store/settle.ts'
 import { mailOf } from '../store/stores.ts'
 import { boundedMap } from './bounded.ts'
-import { refusal, tooLarge } from './refusal.ts'
+import { overQuota, refusal, tooLarge } from './refusal.ts'
 import { type LeftOut, leavingOut, type Reason, type Unfiled } from './suppressed.ts'
 
 /** A mail that may be sent, ready but for its signature. */
@@ -106,7 +106,10 @@ export async function take<Answer>(
   const winner = await recall(ctx, mailOf(ctx.stores, ctx.account), ctx.account.number, once)
   if (winner) return asAnswer<Answer>(winner)
   if (draft && (await isGone(ctx, draft, messages))) return answer
-  throw await refusal(ctx, messages, filing)
+  const why = await refusal(ctx, messages, filing)
+  // Its task is another's by now, or the sender was answered meanwhile: whoever looks next sees, and need not wait for a new day.
+  if (fulfils && why.code === 'daily_quota_exceeded' && !(await overQuota(ctx, filing))) throw nothingStored()
+  throw why
 }
 
 /** Whether somebody else has sent the draft, which is what was wanted. @throws Problem conflict where it was changed or deleted. */

@@ -16,13 +16,10 @@ import { giveUp } from './give-up.ts'
 
 const KINDS = [FORWARD, ANSWER, ASK]
 
-/** Claimed together, and taken up one after the other: each may be as large as mail can be, and memory is scarce. */
-const PAGE = 10
-
 /** Nothing is begun later in a tick: the next one follows within a minute. */
 const TICK_MS = 20_000
 
-/** A page of the largest mails takes less; a dead invocation's are taken up again after this. */
+/** The largest mail takes less; a dead invocation's is taken up again after this. */
 const CLAIM_MS = 5 * 60_000
 
 /** Counted when claimed, so that what kills its sender is let go too. With the pauses below: four days. */
@@ -42,10 +39,11 @@ export async function sweepOwed(ctx: Context): Promise<void> {
 
 async function sweepDatabase(ctx: Context, db: Database, end: number): Promise<void> {
   while (ctx.now() < end) {
-    const claim = { token: newToken(ctx), now: ctx.now(), until: ctx.now() + CLAIM_MS, limit: PAGE }
-    const tasks = await claimTasks(db, KINDS, claim)
-    for (const task of tasks) await takeUp(ctx, db, task)
-    if (tasks.length < PAGE) return
+    // One by one: a mail that kills its sender must not have the attempts of others counted with its own.
+    const claim = { token: newToken(ctx), now: ctx.now(), until: ctx.now() + CLAIM_MS, limit: 1 }
+    const [task] = await claimTasks(db, KINDS, claim)
+    if (!task) return
+    await takeUp(ctx, db, task)
   }
 }
 

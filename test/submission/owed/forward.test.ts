@@ -10,7 +10,7 @@ import type { AccountRef } from '../../../src/store/stores.ts'
 import { sendOn } from '../../../src/submission/owed/forward.ts'
 import { sweepOwed } from '../../../src/submission/owed/sweep.ts'
 import { type Faults, noFaults } from '../../support/faults.ts'
-import { makeAccount, makeWorld, type World } from '../../support/world.ts'
+import { addAddress, makeAccount, makeWorld, type World } from '../../support/world.ts'
 
 const world = await makeWorld()
 
@@ -176,6 +176,43 @@ test('two addresses that forward to each other pass a mail on once each, and the
   expect(back?.problems).toContain('forward_loop')
 })
 
+test('what the wildcard of sub-domains has sent on, in the name of the domain, it sends on no more', async () => {
+  const { account, domain } = await forwarding(world, ['me@home.test'])
+  await addAddress(world, account, `*@*.${domain}`)
+  await forwardTo(world, `*@*.${domain}`, ['me@home.test'])
+  await arrive(world, `Ann@sub.${domain}`, letter('out'))
+  await sweepOwed(world.ctx)
+  const [copy, ...none] = await sent(world, account)
+  expect(none).toEqual([])
+  const [mark = ''] = /^X-Pochta-Forwarded: [^\r]*/.exec(copy?.mime ?? '') ?? []
+  expect(mark).toBe(`X-Pochta-Forwarded: ann@${domain}`)
+  await arrive(world, `Ann@sub.${domain}`, letter('back', mark))
+  await sweepOwed(world.ctx)
+  expect(await sent(world, account)).toHaveLength(1)
+})
+
+test('what kills its sender counts no attempt of what is owed behind it', async () => {
+  const { account, address } = await forwarding(world, ['me@home.test'])
+  for (const id of ['first', 'second']) await arrive(world, address, letter(id))
+  let reached = () => {}
+  const dying = new Promise<void>((resolve) => {
+    reached = resolve
+  })
+  const raw = new Proxy(world.ctx.stores.raw, {
+    get(target, name) {
+      if (name === 'get') return () => new Promise(reached)
+      const member: unknown = Reflect.get(target, name)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+  void sweepOwed({ ...world.ctx, stores: { ...world.ctx.stores, raw } })
+  await dying
+  expect((await owed(world, account)).map(({ attempts }) => attempts).sort()).toEqual([0, 1])
+  world.pass(600_000)
+  await sweepOwed(world.ctx)
+  expect(await sent(world, account)).toHaveLength(2)
+})
+
 test('mail that nobody can sign goes on without our signature', async () => {
   const { account, address } = await forwarding(world, ['me@home.test'])
   await arrive(world, address, letter('odd', 'this line is no field'))
@@ -252,7 +289,7 @@ test('what cannot be sent for days is let go, and told', async () => {
   expect(await owed(late, account)).toEqual([])
 })
 
-test('a copy of a large mail is the same mail, and costs six round trips, nine rows, one object read and one written', async () => {
+test('a copy of a large mail is the same mail, and costs seven round trips, nine rows, one object read and one written', async () => {
   const own = await makeWorld()
   const { account, address } = await forwarding(own, ['me@home.test'])
   const large = `${letter('large')}${'x'.repeat(76)}\r\n`.concat(`${'y'.repeat(998)}\r\n`.repeat(20_000))
@@ -260,7 +297,7 @@ test('a copy of a large mail is the same mail, and costs six round trips, nine r
   const before = { ...own.tally }
   await sweepOwed(own.ctx)
   const { trips, written, gets, puts } = own.tally
-  expect({ trips: trips - before.trips, written: written - before.written }).toEqual({ trips: 6, written: 9 })
+  expect({ trips: trips - before.trips, written: written - before.written }).toEqual({ trips: 7, written: 9 })
   expect({ gets: gets - before.gets, puts: puts - before.puts }).toEqual({ gets: 1, puts: 1 })
   const [copy] = await sent(own, account)
   expect(copy?.mime.length).toBeGreaterThan(20_000_000)
