@@ -51,9 +51,9 @@ export async function takeStep(
       if (!(await switchTo(ctx.stores, account.number, move))) return 'lost'
       return at('open')
     case 'open':
-      return open(ctx, account, task, { place: move.to, other: move.from, clearAt: now + CLEAR_AFTER_MS })
+      return open(ctx, account, task, move, { place: move.to, other: move.from, clearAt: now + CLEAR_AFTER_MS })
     case 'back':
-      return open(ctx, account, task, { place: move.from, other: move.to, clearAt: now })
+      return open(ctx, account, task, move, { place: move.from, other: move.to, clearAt: now })
   }
 }
 
@@ -69,8 +69,12 @@ async function open(
   ctx: Context,
   account: AccountRef,
   task: Task,
+  move: Move,
   places: { place: string; other: string; clearAt: number },
 ): Promise<Next> {
+  // Whoever lost the claim while he was stalled must not open what another move may have closed.
+  const ours = await advanceTask(ctx.stores.directory, task, { state: move, until: ctx.now() + CLAIM_MS })
+  if (!ours) return 'lost'
   const opened = await openAgain(ctx.stores, account, task, places)
   forgetKeysOf(account.number)
   return opened ? 'over' : 'lost'
