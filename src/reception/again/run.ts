@@ -2,9 +2,9 @@
 import { notFound } from '../../base/problem.ts'
 import type { Caller } from '../../context.ts'
 import type { RedeliverMany, Redelivery } from '../../contract/mailbox/redelivery.ts'
-import { isoTime } from '../../record/email-event.ts'
 import type { Once } from '../../store/idempotency.ts'
 import { findRun, REDELIVERY, type RunState } from '../../store/receiving/runs.ts'
+import { progressOf } from '../progress.ts'
 import { newState, oweRun } from '../rules/run.ts'
 
 /** Owes it; it begins at once. @throws Problem validation_error, rate_limit_exceeded. */
@@ -22,16 +22,5 @@ export async function getRedelivery(ctx: Caller, id: string): Promise<Redelivery
 }
 
 function show(id: string, state: RunState): Redelivery {
-  const { status, checked, matched, changed, unread, createdAt, finishedAt } = state
-  return {
-    object: 'redelivery',
-    id,
-    status,
-    checked,
-    matched,
-    changed,
-    unread,
-    created_at: isoTime(createdAt),
-    finished_at: finishedAt === undefined ? null : isoTime(finishedAt),
-  }
+  return { object: 'redelivery', ...progressOf(id, state) }
 }

@@ -5,13 +5,13 @@ import { notFound, Problem } from '../../base/problem.ts'
 import { type Caller, newId } from '../../context.ts'
 import type { RuleRun, RunRulesBody } from '../../contract/rules/routes.ts'
 import { askedRules } from '../../directory/receiving/rules.ts'
-import { isoTime } from '../../record/email-event.ts'
 import { keeping, recall } from '../../record/once.ts'
 import type { Once } from '../../store/idempotency.ts'
 import { findMailbox } from '../../store/mail/boxes.ts'
 import { addRun, findRun, MAX_RUNS, RULE_RUN, type RunKind, type RunState } from '../../store/receiving/runs.ts'
 import { settle } from '../../store/settle.ts'
 import { mailOf } from '../../store/stores.ts'
+import { progressOf } from '../progress.ts'
 
 /** Owes a run; it begins at once. @throws Problem not_found (rule), validation_error, rate_limit_exceeded. */
 export async function runRules(ctx: Caller, body: RunRulesBody, once?: Once): Promise<RuleRun> {
@@ -95,16 +95,5 @@ function asAnswer<T>(kept: unknown): T {
 }
 
 function showRun(id: string, state: RunState): RuleRun {
-  const { status, checked, matched, changed, unread, createdAt, finishedAt } = state
-  return {
-    object: 'rule_run',
-    id,
-    status,
-    checked,
-    matched,
-    changed,
-    unread,
-    created_at: isoTime(createdAt),
-    finished_at: finishedAt === undefined ? null : isoTime(finishedAt),
-  }
+  return { object: 'rule_run', ...progressOf(id, state) }
 }
