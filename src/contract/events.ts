@@ -10,7 +10,7 @@ export const EVENT_TYPES = {
   'email.delivered': 'A sent mail is known to have reached its recipient.',
   'email.delivery_delayed': 'A sent mail could not be handed over yet and is tried again.',
   'email.bounced': 'A recipient of a sent mail refused it for good.',
-  'email.complained': 'A recipient of a sent mail called it spam.',
+  'email.complained': 'A recipient of a sent mail called it spam, or told his own mail service that he wants no more.',
   'email.failed': 'A sent mail was given up.',
   'email.suppressed': 'A recipient of a sent mail was left out, because the address is known to be dead or to object.',
   'email.unsubscribed': 'A recipient of a sent mail left its list, by the link in it.',
